@@ -1,0 +1,1 @@
+"""The sandbox: real engine, registry, proxy, database and Git remote to try lastgood on."""

@@ -1,0 +1,132 @@
+"""Removing worlds: one's own at its end, and those whose owner has died without doing so."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from sandbox import paths
+from sandbox.releases import API, WEB
+from sandbox.run import SandboxError, docker
+
+WORLD = f"{paths.LABEL}.world"
+ROOT = f"{paths.LABEL}.root"
+MACHINE = f"{paths.LABEL}.machine"
+KEPT = "kept"
+NETWORK = "lastgood-sandbox-"
+
+
+def claim(root: Path, *, keep: bool = False) -> None:
+    """Makes a world's folder; the world belongs to this process, or with `keep` stays until it is taken down."""
+    with paths.lock(paths.machine() / "sweep.lock"):
+        if root.exists():
+            raise SandboxError(f"there is a world at {root} already")
+        root.mkdir(parents=True)
+        (root / "owner").write_text(KEPT if keep else _identity(os.getpid()))
+
+
+def create_network(world: str, root: Path) -> str:
+    """Creates a world's network, whose labels say where the world is at home; returns its name."""
+    labels = {paths.LABEL: "1", WORLD: world, ROOT: root, MACHINE: _machine()}
+    options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    docker("network", "create", *options, NETWORK + world)
+    return NETWORK + world
+
+
+def keep(root: Path) -> None:
+    """Lets a world stay until somebody takes it down."""
+    (root / "owner").write_text(KEPT)
+
+
+def remove(world: str, root: Path | None, registry: str | None = None) -> None:
+    """Removes a world's containers, volumes, network, images and folder."""
+    _each(["rm", "--force", "--volumes"], _labelled(["ps", "--all"], world, network=f"network={NETWORK}{world}"))
+    _each(["volume", "rm", "--force"], _labelled(["volume", "ls"], world))
+    if registry:
+        _each(["image", "rm", "--force"], _images(registry))
+    _each(["network", "rm"], _labelled(["network", "ls"], world))
+    if root:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _labelled(listing: list[str], world: str, **more: str) -> list[str]:
+    projects = [f"label=com.docker.compose.project={service}-{world}" for service in (API, WEB)]
+    filters = [f"label={WORLD}={world}", *projects, *more.values()]
+    found = {name for one in filters for name in docker(*listing, "--quiet", "--filter", one).split()}
+    return sorted(found)
+
+
+def sweep() -> list[str]:
+    """Removes every world on the engine whose owner is dead; returns their names."""
+    with paths.lock(paths.machine() / "sweep.lock"):
+        dead = {name: root for name, root in _worlds().items() if not _owned(root)}
+        for name, root in dead.items():
+            remove(name, root, _registry_of(root))
+        for root in paths.WORLDS.glob("*"):
+            if not _owned(root):
+                shutil.rmtree(root, ignore_errors=True)
+        return sorted(dead)
+
+
+def remove_all(clone: Path) -> list[str]:
+    """Removes every world of a clone, owned or not; returns their names."""
+    mine = {name: root for name, root in _worlds().items() if root and root.is_relative_to(clone)}
+    for name, root in mine.items():
+        remove(name, root, _registry_of(root))
+    return sorted(mine)
+
+
+def _worlds() -> dict[str, Path | None]:
+    containers = docker("ps", "--all", "--filter", f"label={WORLD}", "--format", f'{{{{.Label "{WORLD}"}}}}')
+    found: dict[str, Path | None] = dict.fromkeys(containers.splitlines())
+    form = "\t".join(f'{{{{.Label "{label}"}}}}' for label in (WORLD, ROOT, MACHINE))
+    for line in docker("network", "ls", "--filter", f"label={WORLD}", "--format", form).splitlines():
+        name, root, machine = (*line.split("\t"), "")[:3]
+        if machine == _machine():
+            found[name] = Path(root)
+        else:
+            found.pop(name, None)
+    return found
+
+
+def _machine() -> str:
+    """Returns what tells this process's machine (or container) from others that use the same engine."""
+    return f"{socket.gethostname()} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def _owned(root: Path | None) -> bool:
+    try:
+        owner = (root / "owner").read_text() if root else ""
+    except OSError:
+        return False
+    return owner == KEPT or (bool(owner) and owner == _identity(int(owner.split(":")[0])))
+
+
+def _identity(pid: int) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return f"{pid}:dead"
+    return f"{pid}:{fields[19]}"
+
+
+def _registry_of(root: Path | None) -> str | None:
+    try:
+        return (root / "registry.host").read_text() if root else None
+    except OSError:
+        return None
+
+
+def _images(registry: str) -> list[str]:
+    form = "{{.Repository}} {{.Tag}} {{.Digest}}"
+    found = set()
+    for line in docker("image", "ls", "--digests", "--format", form).splitlines():
+        repository, tag, digest = line.split()
+        if repository.startswith(f"{registry}/"):
+            found |= {f"{repository}:{tag}"} if tag != "<none>" else {f"{repository}@{digest}"}
+    return sorted(found)
+
+
+def _each(command: list[str], names: list[str]) -> None:
+    if names:
+        docker(*command, *names, check=False)

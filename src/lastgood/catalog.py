@@ -1,0 +1,77 @@
+"""From a `kind` to its module: `kind: env-file` of the pins is the file `pins/env_file.py`. No registry to edit."""
+
+import re
+from importlib import import_module
+from types import ModuleType
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from lastgood.model.errors import ConfigError
+from lastgood.model.target import Adapter
+from lastgood.ports import Engine, Pin, Probe, Registry
+
+Family: TypeAlias = Literal["engines", "pins", "registries", "probes"]
+
+_KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
+_ONE: Final[dict[Family, str]] = {"engines": "engine", "pins": "pin", "registries": "registry", "probes": "probe"}
+
+
+def kinds(family: Family) -> tuple[str, ...]:
+    """The kinds a family has, sorted: its folder's modules, found without importing them."""
+    from pkgutil import iter_modules
+
+    found = (module.name for module in iter_modules(import_module(f"lastgood.{family}").__path__))
+    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
+
+
+def load(family: Family, kind: str) -> ModuleType:
+    """The module of a kind. Raises ConfigError, with the kinds there are and the nearest one, where there is none."""
+    name = f"lastgood.{family}.{kind.replace('-', '_')}"
+    if not _KIND.fullmatch(kind):
+        raise _unknown(family, kind)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # the member is there, and something that it needs is not
+            raise
+        raise _unknown(family, kind) from None
+
+
+def options(family: Family, kind: str) -> type[msgspec.Struct]:
+    """The Struct of a kind's options. Raises ConfigError as `load` does."""
+    found: type[msgspec.Struct] = load(family, kind).Options
+    return found
+
+
+def engine(adapter: Adapter) -> Engine:
+    """The configured engine."""
+    made: Engine = load("engines", adapter.kind).make(adapter.options)
+    return made
+
+
+def pin(adapter: Adapter) -> Pin:
+    """The configured pin."""
+    made: Pin = load("pins", adapter.kind).make(adapter.options)
+    return made
+
+
+def registry(adapter: Adapter) -> Registry:
+    """The configured registry."""
+    made: Registry = load("registries", adapter.kind).make(adapter.options)
+    return made
+
+
+def probe(adapter: Adapter) -> Probe:
+    """The configured probe."""
+    made: Probe = load("probes", adapter.kind).make(adapter.options)
+    return made
+
+
+def _unknown(family: Family, kind: str) -> ConfigError:
+    from difflib import get_close_matches
+
+    known = kinds(family)
+    near = get_close_matches(kind, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return ConfigError(f"there is no {_ONE[family]} kind {kind!r}{hint}", because=(f"there are: {', '.join(known)}",))

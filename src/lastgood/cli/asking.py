@@ -1,0 +1,115 @@
+"""Consent: whom to ask, how, and what was agreed to."""
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from lastgood.cli import out
+from lastgood.cli.session import Session
+from lastgood.cli.text_status import overview_text
+from lastgood.model.errors import ConsentNeeded, LastgoodError, NeedsHuman, UsageError, WorldMoved
+from lastgood.model.plan import Approved, Consent, ReversiblePlan, consent
+from lastgood.model.report import Health, Planned, Status
+from lastgood.service import who
+
+if TYPE_CHECKING:
+    from lastgood.model.target import Target
+
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
+
+
+def given_digest(text: str) -> str:
+    """A plan's digest as given to `--plan`, at least its first 12 digits. Raises UsageError for anything else."""
+    found = _DIGEST.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is not the digest of a plan.", next=("give sha256: and at least 12 digits of it",))
+    return f"sha256:{found[1]}"
+
+
+def approving(session: Session, digest: str, chosen: "Target | None" = None) -> str:
+    """The command that approves the plan of this digest: this one, with `--plan` in place of other ways to agree."""
+    dropped = {"--yes", "--dry-run"}
+    words = [word for word in session.argv if word not in dropped]
+    words[0] = "rollback"
+    if "--plan" in words:
+        at = words.index("--plan")
+        del words[at : at + 2]
+    words = [word for word in words if not word.startswith("--plan=")]
+    if chosen and chosen.service not in words:
+        words += [chosen.service, chosen.env]
+    return session.command(*words, "--plan", digest)
+
+
+def approved(  # noqa: PLR0913 - who asks whom for what
+    session: Session, chosen: "Target", planned: Planned, plan: ReversiblePlan, *, yes: bool, approval: str | None
+) -> Approved:
+    """The plan, approved by `--plan`, `--yes` or an answer. Raises ConsentNeeded, WorldMoved for another plan."""
+    if approval is not None:
+        return _for_digest(chosen, plan, approval)
+    if yes:
+        return consent(plan, Consent(who(), "--yes", planned.digest))
+    if not session.interactive:
+        raise ConsentNeeded(
+            "Nothing was touched: there is a plan, and nobody to ask.",
+            because=(f"plan {planned.digest}", "this is no terminal, and neither --yes nor --plan was given"),
+            next=(approving(session, planned.digest, chosen),),
+        )
+    if not asked(f"Roll {chosen.name} back to {plan.attempts[0].release.image.name}? [y/N] "):
+        raise ConsentNeeded("Nothing was touched.", next=(approving(session, planned.digest, chosen),))
+    return consent(plan, Consent(who(), "terminal", planned.digest))
+
+
+def _for_digest(chosen: "Target", plan: ReversiblePlan, approval: str) -> Approved:
+    digest = plan.digest if plan.digest.startswith(approval) else approval
+    try:
+        return consent(plan, Consent(who(), "--plan", digest))
+    except WorldMoved as error:
+        look = f"lastgood plan {chosen.service} {chosen.env}"
+        raise WorldMoved(error.what, because=error.because, next=(look,)) from error
+
+
+def asked(question: str) -> bool:
+    """Ask on the terminal; only `y` or `yes` is a yes, an end of input is none."""
+    return _answer(question).lower() in ("y", "yes")
+
+
+def _answer(question: str) -> str:
+    out.put("\n" + question, err=True)
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        out.put("\n", err=True)
+    return line.strip()
+
+
+def offered(session: Session) -> "Target | None":
+    """The target that somebody on a terminal most likely means: the unhealthy one, or the one they choose.
+
+    None where everything is healthy. Raises NeedsHuman where it is not known whether it is, ConsentNeeded where they
+    choose none.
+    """
+    found = session.service.overview()
+    out.lines(overview_text(found), err=True, colour=session.colour_err)
+    unhealthy = [name for name, status in found if _is(status, Health.UNHEALTHY)]
+    if not unhealthy:
+        if all(_is(status, Health.HEALTHY) for _, status in found):
+            session.answer("statuses", {"targets": [status for _, status in found]}, ("Everything is healthy.",))
+            return None
+        raise NeedsHuman(
+            "No service is seen to be unhealthy, and not all are known to be healthy.",
+            next=("lastgood status SERVICE ENV", "lastgood rollback SERVICE ENV"),
+        )
+    name = unhealthy[0] if len(unhealthy) == 1 else _chosen(unhealthy)
+    service, _, env = name.partition("/")
+    return session.service.target(service, env)
+
+
+def _is(status: Status | LastgoodError, health: Health) -> bool:
+    return isinstance(status, Status) and status.health is health
+
+
+def _chosen(names: list[str]) -> str:
+    out.lines(("", *(f"  {number}  {name}" for number, name in enumerate(names, 1))), err=True)
+    answer = _answer(f"Which one? [1-{len(names)}, Enter for none] ")
+    if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(names):
+        return names[int(answer) - 1]
+    raise ConsentNeeded("Nothing was touched: no service was chosen.", next=("lastgood rollback SERVICE ENV",))

@@ -1,0 +1,1 @@
+"""One file per verb; each has `command`, loaded only when it is called."""

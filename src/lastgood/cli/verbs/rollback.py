@@ -1,0 +1,110 @@
+"""`lastgood rollback`."""
+
+import time
+from typing import TYPE_CHECKING, Unpack
+
+import click
+
+from lastgood.cli.options import target, verb, wish
+from lastgood.cli.session import Session
+from lastgood.cli.verbs.plan import Wanted
+
+if TYPE_CHECKING:
+    from lastgood.model.plan import NothingToDo
+    from lastgood.model.report import Planned
+    from lastgood.model.target import Target
+    from lastgood.run.planning import Wish
+
+
+@click.command("rollback")
+@target
+@wish
+@click.option("--dry-run", is_flag=True, help="Show the plan with every command, and end.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--plan", "digest", metavar="DIGEST", help="Approve exactly this plan, without a question.")
+@click.option("--take-over", is_flag=True, help="Take the lease from whoever holds it.")
+@verb
+def command(  # noqa: PLR0913, PLR0917 - one parameter per option
+    session: Session,
+    service: str | None,
+    env: str | None,
+    dry_run: bool,
+    yes: bool,
+    digest: str | None,
+    take_over: bool,
+    **wanted: Unpack[Wanted],
+) -> int:
+    """Go back to the last good release: observe, choose, show, ask once, do, verify, record.
+
+    Without SERVICE, on a terminal: shows what is unhealthy and offers the obvious.
+
+    \b
+    Examples:
+      lastgood rollback shop-api prod
+      lastgood rollback shop-api prod --to sha-1a2b3c4 --yes
+      lastgood rollback shop-api prod --dry-run
+    """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.cli.asking import given_digest, offered
+    from lastgood.cli.wishes import wished
+
+    wish_ = wished(**wanted)
+    approval = given_digest(digest) if digest is not None else None
+    chosen = session.target(service, env) if service is not None or not session.interactive else offered(session)
+    if chosen is None:
+        return 0
+    if dry_run:
+        return _dry_run(session, chosen, wish_)
+    return _rollback(session, chosen, wish_, yes=yes, approval=approval, take_over=take_over)
+
+
+def _dry_run(session: Session, chosen: "Target", wish_: "Wish") -> int:
+    from lastgood.cli.asking import approving
+    from lastgood.cli.text_plan import Detail, plan_text
+
+    planned = session.service.plan(chosen, wish_)
+    text = plan_text(planned, int(time.time()), approving(session, planned.digest, chosen), Detail.EVERYTHING)
+    session.answer("plan", planned, text)
+    return 0
+
+
+def _rollback(  # noqa: PLR0913 - what was asked for and how it is approved
+    session: Session, chosen: "Target", wish_: "Wish", *, yes: bool, approval: str | None, take_over: bool
+) -> int:
+    from lastgood.cli.asking import approved
+    from lastgood.cli.carry import carry
+    from lastgood.model.plan import NothingToDo
+
+    planned = session.service.plan(chosen, wish_)
+    if isinstance(planned.plan, NothingToDo):
+        return _again(session, chosen, planned.plan, take_over=take_over)
+    _show(session, chosen, planned, asking=not yes and approval is None)
+    agreed = approved(session, chosen, planned, planned.plan, yes=yes, approval=approval)
+    return carry(
+        session,
+        chosen.name,
+        lambda tell: session.service.rollback(chosen, agreed, planned.signature, tell, take_over=take_over),
+    )
+
+
+def _again(session: Session, chosen: "Target", nothing: "NothingToDo", *, take_over: bool) -> int:
+    from lastgood.cli.carry import carry
+
+    session.note((f"{nothing.target}: {nothing.because}; looking again",))
+    return carry(session, chosen.name, lambda tell: session.service.recheck(chosen, nothing, tell, take_over=take_over))
+
+
+def _show(session: Session, chosen: "Target", planned: "Planned", *, asking: bool) -> None:
+    """The plan, on stderr before a question or beside the result; on stdout where it is the result."""
+    from lastgood.cli import out
+    from lastgood.cli.asking import approving
+    from lastgood.cli.text_plan import Detail, plan_text
+
+    stuck = asking and not session.interactive
+    approve = approving(session, planned.digest, chosen)
+    text = plan_text(planned, int(time.time()), approve, Detail.PLAN if stuck else Detail.QUESTION)
+    if stuck and not session.json:
+        session.answer("plan", planned, text)
+    elif asking and not stuck:
+        out.lines(text, err=True, colour=session.colour_err)
+    else:
+        session.note(text)

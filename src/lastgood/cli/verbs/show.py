@@ -1,0 +1,32 @@
+"""`lastgood show`."""
+
+import click
+
+from lastgood.cli.options import verb
+from lastgood.cli.session import Session
+
+
+@click.command("show")
+@click.argument("run", required=False)
+@verb
+def command(session: Session, run: str | None) -> int:
+    """One run, line by line, with times. RUN may be the beginning of an id; without it, the newest run.
+
+    \b
+    Examples:
+      lastgood show
+      lastgood show 20261122-174501-7f3a
+    """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.cli.carry import reported
+    from lastgood.cli.text_runs import show_text
+    from lastgood.journal.fold import fold
+    from lastgood.model.errors import UsageError
+
+    found = session.journal.find(run) if run is not None else session.journal.latest()
+    if found is None:
+        raise UsageError("There is no run in the journal yet.", next=("lastgood status",))
+    entries = session.journal.entries(found)
+    folded = fold(entries)
+    report = reported(entries, folded.ended)
+    session.answer("run", report, show_text(folded, report, alive=session.live.alive(found)))
+    return 0

@@ -1,0 +1,69 @@
+"""Where every setting of a target comes from, for `status --explain`."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from lastgood.config.document import Document, Place, spoken
+from lastgood.model.target import Adapter, Target
+
+
+def explain(document: Document, target: Target) -> tuple[tuple[str, str, str], ...]:
+    """Setting, value and origin (`default`, or the file's name and the place inside it), in the file's order."""
+    environment: Place = ("environments", target.env)
+    service: Place = ("services", target.service)
+    return tuple(
+        (setting, value, _origin(document, place))
+        for setting, value, place in (
+            *(("environment." + name, shown(getattr(target, name)), (*environment, name)) for name in _ENVIRONMENT),
+            *_adapter("engine", target.engine, (*service, "engine")),
+            *_adapter("pin", target.pin, (*service, "pin")),
+            *_adapter("registry", target.registry, (*service, "registry")),
+            *_probes(target, (*service, "probes")),
+            *_gate(target, (*service, "gate")),
+            ("walk_back.releases", shown(target.walk_back.releases), (*service, "walk_back", "releases")),
+            ("walk_back.time", shown(target.walk_back.time), (*service, "walk_back", "time")),
+            ("untracked", shown(target.untracked), (*service, "untracked")),
+            ("short_lived", shown(target.short_lived), (*service, "short_lived")),
+        )
+    )
+
+
+_ENVIRONMENT = ("hosts", "checkout", "branch", "push", "state")
+
+
+def shown(value: object) -> str:
+    """A setting's value as the file would have it; `none` for nothing."""
+    if value is None or value in ("", (), {}):
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(shown(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {shown(item)}" for key, item in value.items())
+    return str(value)
+
+
+def _adapter(name: str, adapter: Adapter, place: Place) -> Iterator[tuple[str, str, Place]]:
+    yield f"{name}.kind", adapter.kind, (*place, "kind")
+    for field in msgspec.structs.fields(adapter.options):
+        yield f"{name}.{field.encode_name}", shown(getattr(adapter.options, field.name)), (*place, field.encode_name)
+
+
+def _probes(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
+    if not target.probes:
+        yield "probes", "none", place
+    for number, probe in enumerate(target.probes):
+        yield from _adapter(f"probes[{number}]", probe, (*place, number))
+
+
+def _gate(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
+    gate = target.gate
+    yield "gate.passes", shown(gate.passes), (*place, "passes")
+    yield "gate.interval", shown(gate.interval), (*place, "interval")
+    window = "10 s or 3 intervals, whichever is longer" if gate.window is None else shown(gate.window)
+    yield "gate.window", window, (*place, "window")
+    yield "gate.limit", "from the HEALTHCHECK" if gate.limit is None else shown(gate.limit), (*place, "limit")
+
+
+def _origin(document: Document, place: Place) -> str:
+    return f"{document.name} {spoken(place)}" if document.has(place) else "default"

@@ -1,0 +1,138 @@
+"""The JSON Schema of `lastgood.yaml`, for editors: `python -m lastgood.config.jsonschema > lastgood.schema.json`."""
+
+import enum
+import sys
+from typing import Final, TypeAlias
+
+import msgspec
+from msgspec import inspect
+
+from lastgood import catalog
+from lastgood.catalog import Family
+from lastgood.config.load import DEFAULT_KINDS
+from lastgood.config.schema import File, ServiceFile
+from lastgood.model.duration import Duration
+
+Schema: TypeAlias = dict[str, object]
+
+_DURATION: Final[Schema] = {
+    "type": "string",
+    "pattern": r"^\d+(\.\d+)?(ms|s|m|h)$",
+    "description": "A length of time: 500ms, 2s, 10m, 1h.",
+}
+_SIMPLE: Final[dict[type, Schema]] = {
+    inspect.StrType: {"type": "string"},
+    inspect.BoolType: {"type": "boolean"},
+    inspect.AnyType: {},
+}
+_ADAPTERS: Final[dict[str, Family]] = {"engine": "engines", "pin": "pins", "registry": "registries"}
+
+
+def schema() -> Schema:
+    """JSON Schema (2020-12) of the file, with the options of every member that every family has."""
+    whole = _struct(File)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lastgood.yaml", **whole}
+
+
+def _of(kind: inspect.Type) -> Schema:
+    match kind:
+        case inspect.Metadata(type=inner):
+            return _of(inner)
+        case inspect.StructType(cls=cls):
+            return _service() if cls is ServiceFile else _struct(cls)
+        case inspect.DictType(value_type=value):
+            return {"type": "object", "additionalProperties": _of(value)}
+        case (
+            inspect.VarTupleType(item_type=item, min_length=least) | inspect.ListType(item_type=item, min_length=least)
+        ):
+            return {"type": "array", "items": _of(item)} | ({"minItems": least} if least else {})
+        case inspect.UnionType(types=types):
+            return _either([_of(one) for one in types if not isinstance(one, inspect.NoneType)])
+        case _:
+            return _plain(kind)
+
+
+def _plain(kind: inspect.Type) -> Schema:
+    match kind:
+        case inspect.IntType(ge=least, le=most):
+            limits = {"minimum": least, "maximum": most}
+            return {"type": "integer"} | {key: limit for key, limit in limits.items() if limit is not None}
+        case inspect.EnumType(cls=cls):
+            return {"enum": [member.value for member in cls]}
+        case inspect.LiteralType(values=values):
+            return {"enum": list(values)}
+        case inspect.CustomType(cls=cls) if cls is Duration:
+            return dict(_DURATION)
+        case _ if type(kind) in _SIMPLE:
+            return dict(_SIMPLE[type(kind)])
+        case _:
+            raise TypeError(f"no option may be of type {kind}")
+
+
+def _struct(cls: type[msgspec.Struct]) -> Schema:
+    fields = msgspec.structs.fields(cls)
+    required = [field.encode_name for field in fields if field.required]
+    return {
+        "type": "object",
+        "description": _paragraph(cls.__doc__),
+        "properties": {field.encode_name: _field(field) for field in fields},
+        "additionalProperties": False,
+    } | ({"required": required} if required else {})
+
+
+def _field(field: msgspec.structs.FieldInfo) -> Schema:
+    found = _of(inspect.type_info(field.type))
+    default = field.default
+    if default is msgspec.NODEFAULT or default is None or isinstance(default, msgspec.Struct):
+        return found
+    if isinstance(default, enum.Enum):
+        default = default.value
+    return found | {"default": _written(default) if isinstance(default, Duration) else default}
+
+
+def _service() -> Schema:
+    """A service, with its adapters as the kinds there are."""
+    shape = _struct(ServiceFile)
+    properties = shape["properties"]
+    if not isinstance(properties, dict):
+        raise TypeError("a struct's schema has properties")
+    for name, family in _ADAPTERS.items():
+        properties[name] = _either([_member(family, kind) for kind in catalog.kinds(family)])
+    properties["probes"] = {
+        "type": "array",
+        "items": _either([_member("probes", kind) for kind in catalog.kinds("probes")]),
+    }
+    return shape
+
+
+def _member(family: Family, kind: str) -> Schema:
+    """One kind's options. `kind` may be left out where it is the family's default."""
+    shape = _struct(catalog.options(family, kind))
+    properties, required = shape["properties"], shape.get("required", [])
+    if not isinstance(properties, dict) or not isinstance(required, list):
+        raise TypeError("a struct's schema has properties")
+    needed = [] if DEFAULT_KINDS.get(family) == kind else ["kind"]
+    return shape | {"properties": {"kind": {"const": kind}, **properties}, "required": [*needed, *required]}
+
+
+def _either(options: list[Schema]) -> Schema:
+    return options[0] if len(options) == 1 else {"oneOf": options}
+
+
+def _paragraph(doc: str | None) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((doc or "").split("\n\n")[0].split())
+
+
+def _written(duration: Duration) -> str:
+    """A duration as one would write it: `10m`, not `600s`."""
+    if 0 < duration < 1:
+        return f"{duration * 1000:g}ms"
+    for size, unit in ((3600, "h"), (60, "m")):
+        if duration and duration % size == 0:
+            return f"{duration // size:g}{unit}"
+    return f"{float(duration):g}s"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n")

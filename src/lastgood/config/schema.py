@@ -1,0 +1,81 @@
+"""The shape of `lastgood.yaml`. Adapters (`engine`, `pin`, …) are mappings here; their kinds know their own options."""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from lastgood.model.duration import Duration
+from lastgood.model.target import Push
+
+AdapterFile: TypeAlias = dict[str, Any]  # Any: what is in there is for the kind's own Options to say
+_SHORTEST: Final = 0.05
+AtLeastOne: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+
+class EnvironmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One environment: where its services run and which branch says what runs."""
+
+    hosts: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("local",)
+    checkout: str = ""
+    branch: str = "main"
+    push: Push = Push.BEST_EFFORT
+    state: str = "/var/lib/lastgood"
+
+
+class GateFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How health is judged over time; what is left out comes from the HEALTHCHECK."""
+
+    passes: AtLeastOne = 3
+    interval: Duration = Duration(1)
+    window: Duration | None = None
+    limit: Duration | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a gate that would spin or never wait at all. Raises ValueError."""
+        if self.interval < _SHORTEST:
+            raise ValueError("interval must be 50ms or more")
+        if self.limit is not None and self.limit < self.interval:
+            raise ValueError("limit must not be shorter than interval")
+
+
+class WalkBackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a run may walk back by itself."""
+
+    releases: AtLeastOne = 3
+    time: Duration = Duration(600)
+
+
+class DatabaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A service's database. Its keys are checked, nothing else; a later version uses it."""
+
+    migrator: str = ""
+    container: str = ""
+    name: str = ""
+    dsn: str = ""
+    migrations: str = ""
+    table: str = ""
+    user: str = ""
+
+
+class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One service. `envs` names the environments it exists in; left out, it exists in all."""
+
+    engine: AdapterFile = {}
+    pin: AdapterFile = {}
+    registry: AdapterFile = {}
+    probes: tuple[AdapterFile, ...] = ()
+    gate: GateFile = GateFile()
+    walk_back: WalkBackFile = WalkBackFile()
+    untracked: tuple[str, ...] = ()
+    short_lived: Duration = Duration(300)
+    envs: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
+    database: DatabaseFile | None = None
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file. `apps` are sets of services that move together; checked now, used by a later version."""
+
+    environments: dict[str, EnvironmentFile]
+    services: dict[str, ServiceFile]
+    apps: dict[str, tuple[str, ...]] = {}
+    version: Literal[1] = 1

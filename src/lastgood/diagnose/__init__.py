@@ -1,0 +1,1 @@
+"""What a rollback will need, checked before the incident."""

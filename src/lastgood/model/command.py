@@ -1,0 +1,65 @@
+"""Commands as values: argv lists that can be shown, compared and run; never a shell string."""
+
+import shlex
+
+import msgspec
+
+
+class Command(msgspec.Struct, frozen=True):
+    """One program call on one host.
+
+    `host` is `local` or an ssh:// address. `env` is added to the clean environment that the process effect passes
+    on (it never inherits variables that could steer Compose interpolation). `timeout` is in seconds; at its end the
+    whole process group is killed. `stdin` is fed to the program.
+    """
+
+    argv: tuple[str, ...]
+    host: str = "local"
+    cwd: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    timeout: float = 30.0
+    stdin: bytes = b""
+
+    def shown(self) -> str:
+        """The command as a person would type it."""
+        line = shlex.join(self.argv)
+        prefix = "".join(f"{name}={shlex.quote(value)} " for name, value in self.env)
+        return f"(cd {shlex.quote(self.cwd)} && {prefix}{line})" if self.cwd else prefix + line
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """What a command left: its exit status, both outputs, and how long it took in seconds.
+
+    `status` is None when it did not end by itself: `failure` then says why (not found, killed at the time limit).
+    """
+
+    command: Command
+    status: int | None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    elapsed: float = 0.0
+    failure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """True when the program ran to its end and reported success. A claim, not a proof of any effect."""
+        return self.status == 0
+
+    @property
+    def text(self) -> str:
+        """Standard output as text; undecodable bytes are replaced."""
+        return self.stdout.decode(errors="replace")
+
+    def why(self) -> str:
+        """Why it did not work, in one line: the failure, or the last line it wrote to stderr."""
+        lines = self.stderr.decode(errors="replace").strip().splitlines()
+        said = lines[-1] if lines else f"exit status {self.status}"
+        return f"{self.command.argv[0]}: {self.failure or said}"
+
+
+class Child(msgspec.Struct, frozen=True):
+    """A process that lastgood started: pid and kernel start time, so that a reused pid is never mistaken for it."""
+
+    pid: int
+    started: int
+    argv: tuple[str, ...]

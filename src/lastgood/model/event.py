@@ -1,0 +1,141 @@
+"""The journal's lines, and the run they add up to. Times are Unix nanoseconds, UTC."""
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+from lastgood.model.command import Child
+from lastgood.model.errors import Exit
+from lastgood.model.plan import Consent, ReversiblePlan
+from lastgood.model.release import Grade, Image
+
+
+class RunStarted(msgspec.Struct, frozen=True, tag="run-started", tag_field="event"):
+    """The first line: everything that was decided. Nothing was done before it was on disk."""
+
+    plan: ReversiblePlan
+    consent: Consent
+    repo: str
+    lease: str
+    signature: str
+    version: str
+
+
+class StepStarted(msgspec.Struct, frozen=True, tag="step-started", tag_field="event"):
+    """The intent: on disk before the step's first side effect."""
+
+    step: str
+
+
+class ChildStarted(msgspec.Struct, frozen=True, tag="child-started", tag_field="event"):
+    """A process was started for a step; `resume` ends or awaits it before it asks reality."""
+
+    step: str
+    child: Child
+
+
+class StepDone(msgspec.Struct, frozen=True, tag="step-done", tag_field="event"):
+    """The step took effect, as far as was seen; `seen` says what."""
+
+    step: str
+    seen: str
+    details: dict[str, str] = {}
+
+
+class Failure(enum.StrEnum):
+    """What a failed step says, and about whom."""
+
+    RELEASE = "the release failed"
+    PREPARE = "the release could not be prepared"
+    ELSEWHERE = "the cause lies elsewhere"
+    IN_DOUBT = "what happened is not known"
+    UNSETTLED = "git could not be brought to what runs"
+    CONTRADICTED = "somebody else changed what this run decided"
+
+    @property
+    def retried(self) -> bool:
+        """Whether `resume` looks at the step again: the failure said nothing about the release."""
+        return self in (Failure.IN_DOUBT, Failure.UNSETTLED, Failure.CONTRADICTED)
+
+
+class StepFailed(msgspec.Struct, frozen=True, tag="step-failed", tag_field="event"):
+    """The step did not take effect. `signature` is alike for alike causes; `next` are a human's commands."""
+
+    step: str
+    because: str
+    kind: Failure = Failure.RELEASE
+    signature: str = ""
+    next: tuple[str, ...] = ()
+
+
+class Judged(msgspec.Struct, frozen=True, tag="judged", tag_field="event"):
+    """A verdict about a release, usable as evidence later."""
+
+    target: str
+    image: Image
+    grade: Grade
+    because: str
+    signature: str = ""
+
+
+class Said(msgspec.Struct, frozen=True, tag="said", tag_field="event"):
+    """Something worth telling the reader that is no step: a decision to walk on, a moved branch, a retry."""
+
+    text: str
+
+
+class Resumed(msgspec.Struct, frozen=True, tag="resumed", tag_field="event"):
+    """Somebody took the run up again; `aborting` when in order to put the state from before back."""
+
+    by: str
+    aborting: bool
+    lease: str
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag="run-ended", tag_field="event"):
+    """The last line, unless the run is taken up again."""
+
+    exit: Exit
+    what: str
+    because: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+
+
+Event: TypeAlias = RunStarted | StepStarted | ChildStarted | StepDone | StepFailed | Judged | Said | Resumed | RunEnded
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An event as the journal keeps it: which run, which line of it, when."""
+
+    run: str
+    seq: int
+    at: int
+    event: Event
+
+
+class StepState(enum.StrEnum):
+    """How far a step of a run has come."""
+
+    STARTED = "in doubt"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What the journal's lines of one run add up to. `steps` holds those that were begun, in order."""
+
+    id: str
+    plan: ReversiblePlan
+    consent: Consent
+    started: int
+    repo: str
+    lease: str
+    signature: str
+    steps: dict[str, StepState]
+    failures: dict[str, StepFailed]
+    done: dict[str, StepDone]
+    children: tuple[Child, ...] = ()
+    aborting: bool = False
+    ended: RunEnded | None = None
+    last: int = 0

@@ -1,0 +1,156 @@
+"""Plans are values: decided whole before anything is done, with a digest that consent is bound to."""
+
+import enum
+import hashlib
+from typing import Final, TypeAlias
+
+import msgspec
+
+from lastgood.model.errors import ConsentNeeded, WorldMoved
+from lastgood.model.release import Evidence, Image, Release
+from lastgood.model.step import CaptureStep, Runnable, Step
+
+
+class Scope(enum.StrEnum):
+    """How much of a release goes back."""
+
+    DEFAULT = "image and the configuration its commits changed"
+    IMAGE_ONLY = "image only"
+    CONFIG_ONLY = "configuration only"
+    FULL = "the whole folder as it was"
+
+
+class FileChange(msgspec.Struct, frozen=True):
+    """One file that the rollback commit changes: its path and a unified diff's body, secrets not shown."""
+
+    path: str
+    diff: tuple[str, ...]
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A release that was passed over, and why."""
+
+    release: Release
+    because: str
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One release to try: why it, what git will change, and the steps until it is proven and recorded."""
+
+    number: int
+    release: Release
+    evidence: Evidence
+    image: Runnable
+    steps: tuple[Step, ...]
+    changes: tuple[FileChange, ...]
+    because: str
+
+
+class Restore(msgspec.Struct, frozen=True):
+    """How the state from before comes back when nothing passes, or when the run is aborted."""
+
+    image: Runnable
+    steps: tuple[Step, ...]
+    because: str
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What must still be so when the plan is carried out, or nothing runs: the pin, and what each host runs."""
+
+    pin: str
+    running: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="plan"):
+    """A plan of which every step can be undone by a later step. It loses no data.
+
+    `before` are the steps done once at the start, `attempts` are tried in order within the budget, `restore` brings
+    the present state back. `kept` are later configuration commits that stay. `warnings` are for the reader.
+    """
+
+    target: str
+    scope: Scope
+    running: Image | None
+    running_release: Release | None
+    before: tuple[CaptureStep, ...]
+    attempts: tuple[Attempt, ...]
+    restore: Restore | None
+    skipped: tuple[Skipped, ...]
+    kept: tuple[str, ...]
+    warnings: tuple[str, ...]
+    budget_releases: int
+    budget_seconds: float
+    downtime: str
+    schema: str
+    facts: Facts
+    because: str
+    action: str = "rollback"
+
+    @property
+    def digest(self) -> str:
+        """`sha256:…` over the canonical JSON of what would be done; the same world gives the same digest.
+
+        What only explains (skipped releases, warnings) stays out: a registry that is slow for a moment changes nothing
+        that was approved.
+        """
+        done = msgspec.structs.replace(self, skipped=(), warnings=())
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(done, order="sorted")).hexdigest()
+
+    def steps(self) -> tuple[Step, ...]:
+        """Every step the plan may take, in the order in which it would."""
+        tried = tuple(step for attempt in self.attempts for step in attempt.steps)
+        return (*self.before, *tried, *(self.restore.steps if self.restore else ()))
+
+
+class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
+    """There is nothing to change, and why; `recheck` is what must be seen to hold now before that may be said."""
+
+    target: str
+    because: str
+    image: Runnable | None = None
+    run: str = ""
+
+
+Plan: TypeAlias = ReversiblePlan
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """Who approved which plan, and by what means (`terminal`, `--yes`, `--plan`)."""
+
+    by: str
+    how: str
+    plan_digest: str
+
+
+_MINT: Final = object()
+
+
+class Approved:
+    """A plan that somebody approved. Only `consent()` and `auto_approve()` can make one."""
+
+    __slots__ = ("consent", "plan")
+
+    def __init__(self, plan: ReversiblePlan, consent: Consent, *, _mint: object) -> None:
+        if _mint is not _MINT:
+            message = "only consent() approves a plan"
+            raise TypeError(message)
+        self.plan = plan
+        self.consent = consent
+
+
+def consent(plan: ReversiblePlan, given: Consent) -> Approved:
+    """Bind `given` to `plan`. Raises WorldMoved when it was given for another plan, ConsentNeeded when by nobody."""
+    if given.plan_digest != plan.digest:
+        raise WorldMoved(
+            "The plan that was approved is not the plan of now.",
+            because=(f"approved: {given.plan_digest}", f"now: {plan.digest}"),
+            next=("look at the new plan and approve that",),
+        )
+    if not given.by:
+        raise ConsentNeeded("Nobody approved the plan.", next=("give --yes, or --plan with its digest",))
+    return Approved(plan, given, _mint=_MINT)
+
+
+def auto_approve(plan: ReversiblePlan, by: str, how: str) -> Approved:
+    """Approve without a question. Takes reversible plans only, so no flag, agent or timer can approve a loss."""
+    return consent(plan, Consent(by, how, plan.digest))

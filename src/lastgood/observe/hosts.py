@@ -1,0 +1,43 @@
+"""What hosts and probes show right now: shared by planning, the gate and `resume`."""
+
+from functools import partial
+
+import msgspec
+
+from lastgood.model.command import Command, Completed
+from lastgood.model.facts import Known
+from lastgood.model.observed import Container, HostView, Look
+from lastgood.model.release import Image
+from lastgood.model.target import Target
+from lastgood.observe.together import together
+from lastgood.ports import Tools
+
+
+def look_at(target: Target, tools: Tools, host: str, repository: str, *, brief: bool = False) -> HostView:
+    """One host's containers of the service, and its images unless `brief`."""
+    ask = tools.engine.glance if brief else tools.engine.questions
+    first = _ask(tools, host, ask(target, repository))
+    return tools.engine.read((*first, *_ask(tools, host, tools.engine.follow_up(first))))
+
+
+def look_everywhere(target: Target, tools: Tools, repository: str, *, brief: bool = False) -> dict[str, HostView]:
+    """Every host at once."""
+    views = together([partial(look_at, target, tools, host, repository, brief=brief) for host in target.hosts])
+    return dict(zip(target.hosts, views, strict=True))
+
+
+def _ask(tools: Tools, host: str, commands: tuple[Command, ...]) -> tuple[Completed, ...]:
+    placed = [msgspec.structs.replace(command, host=host) for command in commands]
+    return tuple(together([partial(tools.process.run, command) for command in placed]))
+
+
+def probe(tools: Tools, image: Image, containers: tuple[Container, ...]) -> tuple[Look, ...]:
+    """Every probe's one look, expecting `image`."""
+    return tuple(together([partial(one.look, tools.http, image, containers) for one in tools.probes]))
+
+
+def pins_containers(views: dict[str, HostView]) -> tuple[Container, ...]:
+    """The pin's containers over all hosts that could be seen."""
+    return tuple(
+        c for view in views.values() if isinstance(view.containers, Known) for c in view.containers.value if c.mine
+    )

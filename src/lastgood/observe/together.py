@@ -1,0 +1,42 @@
+"""Independent questions at the same time. Threads, not asyncio: that alone would cost the start-up budget."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Asked(Generic[T]):
+    """A question under way in a thread of its own."""
+
+    def __init__(self, question: Callable[[], T]) -> None:
+        self._question = question
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            self._result.append(self._question())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+            self._error = error
+
+    def answer(self) -> T:
+        """Wait for the answer; raises what the question raised."""
+        self._thread.join()
+        if self._error:
+            raise self._error
+        return self._result[0]
+
+
+def together(questions: Sequence[Callable[[], T]]) -> list[T]:
+    """Ask all questions at once; answers in the order of the questions. Raises the first error.
+
+    A single question stays in the thread that asks, so that Ctrl-C reaches the program it runs.
+    """
+    if len(questions) == 1:
+        return [questions[0]()]
+    asked = [Asked(question) for question in questions]
+    return [one.answer() for one in asked]

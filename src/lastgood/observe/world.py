@@ -1,0 +1,121 @@
+"""One look at everything a plan is made from."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
+
+from lastgood.model.errors import GitUnavailable, PinUnreadable
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.observed import Availability, HostView, Look, Observed, Tip
+from lastgood.model.plan import Facts
+from lastgood.model.release import Image, Judgement, Release
+from lastgood.model.target import Target
+from lastgood.observe.hosts import look_everywhere, pins_containers, probe
+from lastgood.observe.together import Asked, together
+from lastgood.plan.evidence import from_trailers, known_digests
+from lastgood.plan.planner import facts
+from lastgood.ports import Tools
+
+_ASKED_AT_MOST = 12
+
+
+def facts_now(target: Target, tools: Tools, repository: str) -> Facts:
+    """What a plan relies on, looked at again just before it is carried out."""
+    hosts = Asked(partial(look_everywhere, target, tools, repository, brief=True))
+    with tools.repo.lock():
+        remote = tools.repo.fetch()
+        tip = _tip(target, tools, remote)
+    return facts(tip.pin, hosts.answer())
+
+
+def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], depth: int, lease: str = "") -> Observed:
+    """Look at git, hosts, registry and health. `depth` bounds how many releases are read.
+
+    Raises GitUnavailable where there is no history at all, PinUnreadable where the newest pin cannot be read and
+    nothing else can be known either.
+    """
+    guess = _repository(target, tools)
+    early = Asked(partial(look_everywhere, target, tools, guess)) if guess else None
+    with tools.repo.lock():
+        remote = tools.repo.fetch()
+        tip = _tip(target, tools, remote)
+        found = tuple(islice(tools.repo.releases(tools.pin, target.pin_file, tip.commit), depth + 1))
+    repository = _name(tip, found)
+    hosts = early.answer() if early and guess == repository else look_everywhere(target, tools, repository)
+    history = found[:depth]
+    said = (*judgements, *from_trailers(target.name, history))
+    looks = Asked(partial(_looks, tools, hosts, history))
+    registry = _ask_registry(tools, history, said)
+    return Observed(
+        tip=tip,
+        history=history,
+        complete=len(found) <= depth and not tools.repo.shallow(),
+        hosts=hosts,
+        registry=registry,
+        looks=looks.answer(),
+        judgements=judgements,
+        lease=lease,
+    )
+
+
+def _repository(target: Target, tools: Tools) -> str:
+    """The repository that the last known tip pins, to ask the hosts while git fetches; empty where none is known."""
+    try:
+        content = tools.repo.blob(tools.repo.tip(), target.pin_file)
+        return tools.pin.read(content).repository if content is not None else ""
+    except (PinUnreadable, GitUnavailable):
+        return ""
+
+
+def _tip(target: Target, tools: Tools, remote: Fact[str]) -> Tip:
+    commit = tools.repo.tip()
+    return Tip(commit, pinned(target, tools, commit), remote)
+
+
+def pinned(target: Target, tools: Tools, commit: str) -> Fact[Image]:
+    """What a commit pins; Unknown where the pin file is missing or cannot be read there."""
+    content = tools.repo.blob(commit, target.pin_file)
+    if content is None:
+        return Unknown(f"{target.pin_file} is not in git at {commit[:12]}")
+    try:
+        return Known(tools.pin.read(content))
+    except PinUnreadable as error:
+        return Unknown(f"{target.pin_file}: {error.what}")
+
+
+def _name(tip: Tip, history: tuple[Release, ...]) -> str:
+    if isinstance(tip.pin, Known):
+        return tip.pin.value.repository
+    if history:
+        return history[0].image.repository
+    stale = (f"the git remote does not answer: {tip.remote.reason}",) if isinstance(tip.remote, Unknown) else ()
+    raise PinUnreadable("No release of this service can be read from git.", because=(tip.pin.reason, *stale))
+
+
+def _looks(tools: Tools, hosts: dict[str, HostView], history: tuple[Release, ...]) -> tuple[Look, ...]:
+    """Probe what runs, expecting the release that its image reference names."""
+    containers = pins_containers(hosts)
+    named = {c.image for c in containers}
+    tags = {Image.parse(name).tag for name in named}
+    running = next((r.image for r in history if r.image.tag in tags), None)
+    expected = running or (Image.parse(named.pop()) if len(named) == 1 else Image(""))
+    return probe(tools, expected, containers)
+
+
+def _ask_registry(
+    tools: Tools, history: tuple[Release, ...], said: Iterable[Judgement]
+) -> dict[str, Fact[Availability]]:
+    """Ask for the newest distinct images, by tag and by the digests they are known to have run under."""
+    known = tuple(said)
+    wanted: dict[str, Image] = {}
+    for image in tuple(dict.fromkeys(release.image for release in history))[:_ASKED_AT_MOST]:
+        wanted[str(image)] = image
+        for digest in known_digests(image, known)[:1]:
+            by_digest = Image(image.repository, "", digest)
+            wanted[str(by_digest)] = by_digest
+    answers = together([_question(tools, image) for image in wanted.values()])
+    return dict(zip(wanted, answers, strict=True))
+
+
+def _question(tools: Tools, image: Image) -> Callable[[], Fact[Availability]]:
+    return partial(tools.registry.available, tools.http, image, tools.credentials)

@@ -1,0 +1,1 @@
+"""Probes: one look at a service's health. One file per kind."""

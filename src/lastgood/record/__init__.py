@@ -1,0 +1,1 @@
+"""What a run leaves for people: kept evidence with secrets taken out, and the timeline."""

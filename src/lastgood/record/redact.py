@@ -1,0 +1,224 @@
+"""Takes secrets out of what is kept as evidence. Pure.
+
+Two ways: values known to be secret, from the environment of the containers the evidence is about, are masked wherever
+they stand; and what looks like a credential by itself is masked without being known. In doubt it masks: evidence that
+lost a word is still evidence, a password in an incident report is an incident of its own.
+"""
+
+import base64
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+from urllib.parse import quote, quote_plus, unquote
+
+import msgspec
+
+_LEAST = 4
+_LEAST_BASE64 = 6
+
+# Whether a variable's name says that its value is secret. `key` alone is no sign (a monkey, a primary key).
+_SECRET_NAME: Final = re.compile(
+    r"passw|passphrase|pwd|secret|token|credential|private|api[_.-]?key|apikey|cookie|salt|bearer"
+    r"|(?:access|auth|encryption|encrypt|signing|master|license|service|account|session|jwt|ssh|hmac|aes)[_.-]?key"
+    r"|(?:^|[_.-])(?:dsn|pass|creds?|key|auth|authorization)$",
+    re.IGNORECASE,
+)
+_NO_SECRETS: Final = frozenset({"true", "false", "none", "null", "enabled", "disabled"})
+
+_URL_PASSWORD: Final = re.compile(r"://[^\s/?#:@\"']*:([^\s/?#\"']+)@")
+_PAIR: Final = re.compile(r"-{0,2}([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
+
+_MASK: Final = "<redacted>"
+
+# Kind, pattern; what the group `secret` matches is masked. Lengths are bounded, so that hostile output (a thousand
+# BEGIN lines without an END) costs no more than its length.
+_LOOKS: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
+    (
+        "private key",
+        re.compile(
+            rb"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+            rb"(?:.{0,16384}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|.{0,16384}))",
+            re.DOTALL,
+        ),
+    ),
+    (
+        "authorization header",
+        re.compile(rb"(?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?P<secret>[^\r\n\"']+)", re.IGNORECASE),
+    ),
+    ("bearer token", re.compile(rb"\bbearer\s{1,4}(?P<secret>[\w.~+/=-]{8,})", re.IGNORECASE)),
+    ("cookie", re.compile(rb"\b(?:set-)?cookie[\"']?\s{0,4}:\s{0,4}[\"']?(?P<secret>[^\r\n\"']+)", re.IGNORECASE)),
+    ("AWS key", re.compile(rb"\b(?P<secret>(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{16})\b")),
+    ("GitHub token", re.compile(rb"(?P<secret>\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}))")),
+    ("service token", re.compile(rb"\b(?P<secret>(?:glpat-|xox[abeprs]-|sk_live_|npm_)[\w-]{16,})")),
+    ("JSON web token", re.compile(rb"(?P<secret>\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*)")),
+    (
+        "password in a URL",
+        re.compile(rb"://[^\s/?#:@\"']{0,200}:(?P<secret>[^\s/?#\"']{1,500})@"),
+    ),
+    (
+        "value of a secret name",
+        re.compile(
+            # With a colon only where it is YAML or JSON: `DB_PASSWORD: required` inside a log line is a diagnosis.
+            rb"(?:(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{0,200})[\"']?\s{0,4}=\s{0,4}"
+            rb"|(?:^[ \t]{0,40}(?:- )?|[\"'])(?P<key>[A-Za-z_][\w.-]{0,200})[\"']?[ \t]{0,4}:[ \t]{0,4})"
+            rb"(?P<secret>\"(?:[^\"\\\r\n]|\\.){4,}\"|'[^'\r\n]{4,}'|[^\s\"',;&<>]{4,})",
+            re.MULTILINE,
+        ),
+    ),
+)
+
+
+def secrets(variables: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The secret values among environment variables (name, value): those of secret-looking names, passwords in URLs.
+
+    Values of fewer than four characters are left alone: masking them would mask half the alphabet.
+    """
+    found: set[str] = set()
+    for name, value in variables:
+        found |= _url_passwords(value)
+        if looks_secret(name, value):
+            found.add(value)
+    return frozenset(value for value in found if len(value) >= _LEAST)
+
+
+def secrets_of_inspect(content: bytes) -> frozenset[str]:
+    """The secret values in the JSON of `docker inspect`: of environments, labels and command lines.
+
+    Raises ValueError where it is not JSON.
+    """
+    with _readable():
+        return secrets(_pairs(msgspec.json.decode(content)))
+
+
+def looks_secret(name: str, value: str = "") -> bool:
+    """Whether a variable's name says that `value` is secret. The path of a secret's file is not, nor is a yes or no."""
+    if value.casefold() in _NO_SECRETS or (name.casefold().endswith("_file") and value.startswith("/")):
+        return False
+    return _SECRET_NAME.search(name) is not None
+
+
+def redact(text: bytes, known: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
+    """`text` with the values in `known` and everything that looks like a credential masked, and the kinds masked.
+
+    Known values are found as they are and as they stand in URLs, in JSON and in base64.
+    """
+    return _redacted(text, _any_of(known))
+
+
+def redact_inspect(content: bytes) -> bytes:
+    """The JSON of `docker inspect`, indented, with secret values masked in place; its names and shape stay.
+
+    Raises ValueError where it is not JSON.
+    """
+    with _readable():
+        document = msgspec.json.decode(content)
+        known = _any_of(secrets(_pairs(document)))
+        return msgspec.json.format(msgspec.json.encode(_mapped(document, known)), indent=2)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        message = f"this is not the JSON of an inspect command: {error}"
+        raise ValueError(message) from error
+
+
+def _pairs(node: object) -> Iterator[tuple[str, str]]:
+    """Whatever is a name with a value in a document: `NAME=value`, `--name value`, a mapping's text, and lone text."""
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            if isinstance(value, str):
+                yield str(name), value
+            else:
+                yield from _pairs(value)
+    elif isinstance(node, list):
+        for before, value in zip([None, *node], node, strict=False):
+            if isinstance(before, str) and isinstance(value, str) and before.startswith("-") and "=" not in before:
+                yield before.lstrip("-"), value
+            yield from _pairs(value)
+    elif isinstance(node, str):
+        pair = _PAIR.fullmatch(node)
+        yield (pair[1], pair[2]) if pair else ("", node)
+
+
+def _mapped(node: object, known: re.Pattern[bytes] | None, name: str = "") -> object:
+    """The document with secrets masked; `name` is what `node` is called in the mapping around it."""
+    if isinstance(node, Mapping):
+        return {key: _mapped(value, known, str(key)) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_mapped(value, known) for value in node]
+    if not isinstance(node, str) or not node:
+        return node
+    pair = _PAIR.fullmatch(node)
+    if looks_secret(name, node):
+        return _MASK
+    if pair and pair[2] and looks_secret(pair[1], pair[2]):  # that it is empty may be the diagnosis
+        return node[: pair.start(2)] + _MASK
+    return _redacted(_bytes(node), known)[0].decode(errors="replace")
+
+
+def _any_of(known: Iterable[str]) -> re.Pattern[bytes] | None:
+    """Finds every form of the known secrets, the longest first; None where there are none."""
+    forms = {form for value in known if len(value) >= _LEAST for form in _forms(value)}
+    return re.compile(b"|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+
+
+def _redacted(text: bytes, known: re.Pattern[bytes] | None) -> tuple[bytes, tuple[str, ...]]:
+    kinds: list[str] = []
+    if known is not None:
+        text, count = known.subn(_MASK.encode(), text)
+        kinds += ["known secret"] * bool(count)
+    for kind, pattern in _LOOKS:
+        masked = pattern.sub(_masked, text)
+        kinds += [kind] * (masked != text)
+        text = masked
+    return text, tuple(kinds)
+
+
+def _url_passwords(value: str) -> set[str]:
+    found = set(_URL_PASSWORD.findall(value))
+    return found | {unquote(each) for each in found}
+
+
+def _forms(value: str) -> Iterator[bytes]:
+    raw = _bytes(value)
+    yield raw
+    for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
+        yield escaped.encode()
+        yield re.sub("%..", lambda found: found[0].lower(), escaped).encode()
+    for ascii_only in (True, False):
+        yield _bytes(json.dumps(value, ensure_ascii=ascii_only)[1:-1])
+    yield from _base64_forms(raw)
+
+
+def _bytes(value: str) -> bytes:
+    """The bytes a text stands for: undecodable ones as they were; what JSON can write but no text can be, as it is."""
+    try:
+        return value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogatepass")
+
+
+def _base64_forms(raw: bytes) -> Iterator[bytes]:
+    """What of `raw` stays the same in base64 wherever in a longer text it stands (`user:password`, say)."""
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + raw)
+        # Characters that also hold bits of a neighbour differ from text to text.
+        first = -(-offset * 8 // 6)
+        stable = encoded[first : (offset + len(raw)) * 8 // 6]
+        if len(stable) >= _LEAST_BASE64:
+            yield stable
+            yield stable.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def _masked(found: re.Match[bytes]) -> bytes:
+    groups = found.groupdict()
+    name = groups.get("name") or groups.get("key")
+    if name is not None and not looks_secret(name.decode(), groups["secret"].decode(errors="replace").strip("\"'")):
+        return found[0]
+    start, end = (at - found.start() for at in found.span("secret"))
+    return found[0][:start] + _MASK.encode() + found[0][end:]

@@ -1,0 +1,1 @@
+"""Registries: whether an image can be had, and under which digest. One file per kind."""

@@ -1,0 +1,328 @@
+"""Carries a run out: asks for the next move, records the intent, acts, records what was seen; again until the end.
+
+`resume` is the same loop: what a killed process left in doubt is first settled by asking reality.
+"""
+
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import assert_never
+
+from lastgood import __version__
+from lastgood.journal.fold import fold
+from lastgood.journal.live import Live
+from lastgood.journal.store import Journal, new_run_id
+from lastgood.model.command import Child
+from lastgood.model.errors import Exit, InDoubt, LastgoodError, Refused, WorldMoved
+from lastgood.model.event import (
+    ChildStarted,
+    Entry,
+    Event,
+    Failure,
+    Judged,
+    Resumed,
+    Run,
+    RunEnded,
+    RunStarted,
+    Said,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    StepState,
+)
+from lastgood.model.facts import No, Unclear, Unknown, Yes
+from lastgood.model.plan import Approved, Facts, ReversiblePlan
+from lastgood.model.release import short
+from lastgood.model.step import CaptureStep, PullStep, RecordStep, RenderStep, RestartStep, Step, SwitchStep, VerifyStep
+from lastgood.model.target import Target
+from lastgood.observe.together import together
+from lastgood.plan.verdicts import verdicts
+from lastgood.plan.walk import End, next_move
+from lastgood.ports import Keeper, Tools
+from lastgood.run import lease
+from lastgood.run.record import SEARCHED
+from lastgood.run.steps import Doing, happened, perform, strangers
+
+_NANO = 1_000_000_000
+_ORPHAN_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a run is carried out with: target, tools, journal, where evidence is kept, who acts, and whom to tell."""
+
+    target: Target
+    tools: Tools
+    journal: Journal
+    live: Live
+    keeper: Callable[[str], Keeper]
+    holder: str
+    tell: Callable[[Entry], None]
+    progress: Callable[[str], None]
+
+
+def start(approved: Approved, desk: Desk, *, facts: Callable[[], Facts], signature: str, take_over: bool) -> RunEnded:
+    """Carry an approved plan out.
+
+    `facts` looks at the world again; `signature` is how the running release was seen to fail, empty where it was not.
+    Raises LeaseHeld where somebody else acts, WorldMoved where the plan no longer fits, JournalUnwritable where no
+    durable record can be made; nothing was touched then.
+    """
+    plan = approved.plan
+    desk.journal.reserve()
+    run = new_run_id(desk.tools.clock.now(), secrets.token_bytes(2))
+    token = secrets.token_hex(16)
+    with desk.live.executing(run), _leased(desk, run, token, plan.action, take_over=take_over):
+        _unmoved(plan.facts, facts())
+        begun = RunStarted(plan, approved.consent, desk.target.repo, token, signature, __version__)
+        return _Execution(desk, run, token).begin(begun)
+
+
+def commands(plan: ReversiblePlan, target: Target, tools: Tools) -> dict[str, tuple[str, ...]]:
+    """The exact commands of each step that has any, by step id, as a person would type them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for step in plan.steps():
+        if isinstance(step, PullStep | SwitchStep | RestartStep):
+            found[step.id] = tuple(command.shown() for command in tools.engine.commands(target, step))
+        elif isinstance(step, RenderStep):
+            found[step.id] = tuple(command.shown() for command in tools.engine.render(target, step, step.compose))
+    return found
+
+
+def resume(run: Run, desk: Desk, by: str, *, aborting: bool) -> RunEnded:
+    """Take a run up again, or put the state from before back; an abort that was cut short goes on as one.
+
+    Raises Refused where there is nothing to take up or git has the run already.
+    """
+    aborting = aborting or run.aborting
+    over = (Exit.DONE, Exit.FAILED_RESTORED, Exit.REFUSED, Exit.WORLD_MOVED)
+    if run.ended and run.ended.exit in over:
+        _tidy(desk)
+        raise Refused(f"Run {run.id} has ended: {run.ended.what}", next=(f"lastgood show {run.id}",))
+    desk.journal.reserve()
+    with desk.live.executing(run.id), _leased(desk, run.id, run.lease, run.plan.action, take_over=False):
+        if aborting:
+            _unrecorded(run, desk.tools)
+        return _Execution(desk, run.id, run.lease).again(Resumed(by, aborting, run.lease), run)
+
+
+def _unrecorded(run: Run, tools: Tools) -> None:
+    """History is only ever added to, so a run that git has cannot be aborted. Raises Refused where it may have it."""
+    if not any(isinstance(step, RecordStep) and step.id in run.steps for step in run.plan.steps()):
+        return
+    with tools.repo.lock():
+        remote = tools.repo.fetch()
+        found = tools.repo.find_trailer("Lastgood-Run", run.id, SEARCHED)
+    if isinstance(remote, Unknown):
+        because = (f"the git remote does not answer: {remote.reason}", "the run may have been pushed")
+        raise Refused(f"Run {run.id} cannot be aborted now.", because=because, next=(f"lastgood resume {run.id}",))
+    if found:
+        name = run.plan.running.name if run.plan.running else "TAG"
+        raise Refused(
+            f"Run {run.id} is in git already as {short(found)}, and history is only ever added to.",
+            next=(f"lastgood rollback {run.plan.target.replace('/', ' ')} --to {name}",),
+        )
+
+
+def _unmoved(planned: Facts, now: Facts) -> None:
+    if planned != now:
+        raise WorldMoved(
+            "The world moved since the plan was made; nothing was touched.",
+            because=tuple(_differences(planned, now)),
+            next=("make the plan again and look at it",),
+        )
+
+
+def _differences(planned: Facts, now: Facts) -> list[str]:
+    found = [f"git pinned {planned.pin}, now it pins {now.pin}"] if planned.pin != now.pin else []
+    for (host, before), (_, after) in zip(planned.running, now.running, strict=False):
+        if before != after:
+            found.append(f"{host} ran {', '.join(before) or 'nothing'}, now it runs {', '.join(after) or 'nothing'}")
+    return found
+
+
+@contextlib.contextmanager
+def _leased(desk: Desk, run: str, token: str, action: str, *, take_over: bool) -> Iterator[None]:
+    """Hold the target's lease meanwhile. A run that is in doubt keeps it, so that nobody acts on a half-done switch.
+
+    `check` only looks, so it needs none.
+    """
+    if action == "check":
+        yield
+        return
+    _tidy(desk)
+    files, target = desk.tools.files, desk.target
+    doing = f"{action} of {target.name}"
+    lease.take(
+        files, desk.tools.clock, target.state, target.name,
+        run=run, token=token, holder=desk.holder, doing=doing, take_over=take_over,
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        if not _in_doubt(desk, run):
+            with contextlib.suppress(LastgoodError):  # how the run ended is said already; a lease left behind names it
+                lease.release(files, target.state, target.name, token)
+
+
+def _tidy(desk: Desk) -> None:
+    """Let go of a lease whose holder was killed between its run's last line and the lease's end.
+
+    Only a run of this machine's journal can be known to have ended; whoever else holds the lease keeps it.
+    """
+    files, target = desk.tools.files, desk.target
+    there = lease.read(files, target.state, target.name)
+    if there is None or not desk.journal.entries(there.run):
+        return
+    if not _in_doubt(desk, there.run) and not desk.live.alive(there.run):
+        lease.release(files, target.state, target.name, there.token)
+
+
+def _in_doubt(desk: Desk, run: str) -> bool:
+    """Whether the run was begun and stopped half-way, here or on its way to its end."""
+    entries = desk.journal.entries(run)
+    if not entries:
+        return False
+    ended = fold(entries).ended
+    return ended is None or ended.exit is Exit.IN_DOUBT
+
+
+class _Execution:
+    """One process's part of a run."""
+
+    def __init__(self, desk: Desk, run: str, token: str) -> None:
+        self._desk = desk
+        self._run = run
+        self._token = token
+        self._entries = list(desk.journal.entries(run))
+        self._lock = threading.RLock()
+
+    def begin(self, started: RunStarted) -> RunEnded:
+        self._append(started)
+        return self._loop()
+
+    def again(self, resumed: Resumed, run: Run) -> RunEnded:
+        """Settle what is in doubt by asking reality, then go on."""
+        self._append(resumed)
+        for child in run.children:
+            if not self._desk.tools.process.reap(child, _ORPHAN_PATIENCE):
+                raise InDoubt(f"A process of run {run.id} does not end: {child.pid} {child.argv[0]}.")
+        others = strangers(run, self._desk.target, self._desk.tools)
+        if others:
+            return self._moved(others)
+        steps = {step.id: step for step in run.plan.steps()}
+        for name, state in fold(self._entries).steps.items():
+            if state is StepState.STARTED:
+                self._settle(steps[name])
+        return self._loop()
+
+    def _moved(self, others: tuple[str, ...]) -> RunEnded:
+        """Somebody else acted since: what this run decided is over, and undoing it would undo theirs."""
+        what = f"{self._desk.target.name} was changed by somebody else since; run {self._run} is over, nothing was done."
+        ended = RunEnded(Exit.WORLD_MOVED, what, others, (f"lastgood status {self._desk.target.name.replace('/', ' ')}",))
+        self._append(ended)
+        return ended
+
+    def _settle(self, step: Step) -> None:
+        match happened(step, self._doing(step)):
+            case Yes():
+                self._append(StepDone(step.id, "it had taken effect, as reality shows"))
+            case No():
+                self._append(Said(f"{step.id} had not taken effect; it is done again if it is still wanted"))
+            case Unclear(reason):
+                self._append(StepFailed(step.id, reason, Failure.IN_DOUBT))
+
+    def _loop(self) -> RunEnded:
+        while True:
+            run = fold(self._entries)
+            move = next_move(run, (self._desk.tools.clock.now() - run.started) / _NANO)
+            if isinstance(move, End):
+                return self._conclude(run, move)
+            if move.why:
+                self._append(Said(move.why))
+            self._take(move.steps)
+
+    def _take(self, steps: Sequence[Step]) -> None:
+        """The intents of all steps first, then the steps at the same time, then what was seen."""
+        desk = self._desk
+        if fold(self._entries).plan.action != "check":
+            lease.renew(desk.tools.files, desk.tools.clock, desk.target.state, desk.target.name, self._token)
+        for step in steps:
+            self._append(StepStarted(step.id))
+        doing = [self._doing(step) for step in steps]
+        try:
+            outcomes = together([partial(_attempted, *pair) for pair in zip(steps, doing, strict=True)])
+        except KeyboardInterrupt:
+            names = ", ".join(step.id for step in steps)
+            self._append(Said(f"interrupted during {names}"))
+            raise self._interrupted(names) from None
+        for outcome in outcomes:
+            self._append(outcome)
+
+    def _interrupted(self, steps: str) -> InDoubt:
+        return InDoubt(
+            f"Run {self._run} was interrupted during {steps}.",
+            because=("what the step had begun may have taken effect",),
+            next=(f"lastgood resume {self._run}", f"lastgood abort {self._run}"),
+        )
+
+    def _doing(self, step: Step) -> Doing:
+        desk, run = self._desk, fold(self._entries)
+        begun = [e.at for e in self._entries if isinstance(e.event, StepStarted) and e.event.step == step.id]
+        return Doing(
+            target=desk.target,
+            tools=desk.tools,
+            run=run,
+            keeper=desk.keeper(run.id),
+            tell=desk.progress,
+            child=lambda child: self._child(step, child),
+            since=begun[0] if begun else desk.tools.clock.now(),
+        )
+
+    def _child(self, step: Step, child: Child) -> None:
+        self._append(ChildStarted(step.id, child))
+
+    def _append(self, event: Event) -> None:
+        with self._lock:  # preparations run side by side and journal their children
+            entry = self._desk.journal.append(self._run, event, self._desk.tools.clock.now())
+            self._entries.append(entry)
+            self._desk.tell(entry)
+
+    def _conclude(self, run: Run, end: End) -> RunEnded:
+        said = [e.event for e in self._entries if isinstance(e.event, Judged)]
+        if end.exit is not Exit.IN_DOUBT:
+            for judged in verdicts(run):
+                if judged not in said:
+                    self._append(judged)
+        ended = RunEnded(end.exit, end.what, end.because, end.next)
+        self._append(ended)
+        return ended
+
+
+def _attempted(step: Step, doing: Doing) -> StepDone | StepFailed:
+    try:
+        return perform(step, doing)
+    except (LastgoodError, OSError) as error:
+        return StepFailed(step.id, _said(error), _kind(step))
+
+
+def _said(error: LastgoodError | OSError) -> str:
+    if isinstance(error, LastgoodError):
+        return " ".join((error.what, *error.because))
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _kind(step: Step) -> Failure:
+    """What an error during a step says: nothing about the release where it may have taken effect."""
+    match step:
+        case RecordStep():
+            return Failure.UNSETTLED
+        case CaptureStep() | PullStep() | RenderStep():
+            return Failure.PREPARE
+        case SwitchStep() | RestartStep() | VerifyStep():
+            return Failure.IN_DOUBT
+        case _:
+            assert_never(step)

@@ -1,0 +1,150 @@
+"""The deploy repo's tree as it would be, built in lastgood's own copy: what is rendered is what is committed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import takewhile
+
+from lastgood.model.errors import PinUnreadable, Refused
+from lastgood.model.observed import Observed
+from lastgood.model.plan import FileChange, Scope
+from lastgood.model.release import Image, Release, short
+from lastgood.model.target import Target
+from lastgood.plan.choose import Candidate
+from lastgood.plan.planner import Tree
+from lastgood.plan.running import Running
+from lastgood.ports import CommitInfo, Tools
+
+_SECRET = re.compile(r"(?i)^(.*(?:pass|secret|token|credential|private|api_?key|dsn)[^:=]*[:=]\s*)\S.*$")
+
+
+class Trees:
+    """Builds the trees of one plan. `observed` names the tip that all of them are made from."""
+
+    def __init__(self, target: Target, tools: Tools, observed: Observed) -> None:
+        self._target = target
+        self._tools = tools
+        self._observed = observed
+        self._tip = observed.tip.commit
+        self._seen: list[CommitInfo] = []
+        self._unseen = tools.repo.touching(target.folder or target.pin_file, self._tip)
+
+    def of(self, candidate: Candidate, scope: Scope, *, digest: bool) -> Tree:
+        """The tree that pins `candidate`, with as much configuration as `scope` says.
+
+        `digest` makes a place for the digest in the pin. Raises PathConflict where later changes are in the way of
+        reversing, PinUnreadable where the pin cannot be written.
+        """
+        release = candidate.release
+        after = self._after(release)
+        config = self._config(after, scope, release)
+        pin = Image(release.image.repository, release.image.tag, candidate.image.image.digest)
+        if scope is Scope.CONFIG_ONLY:
+            pin = self._tools.pin.read(self._pin_file(self._tip))
+        tree = self._pinned(config, pin, digest=digest and scope is not Scope.CONFIG_ONLY)
+        return self._described(tree, () if scope is Scope.FULL else self._kept(release, after))
+
+    def before(self, running: Running) -> Tree | None:
+        """The tree that runs now: the tip's, or, where git and runtime differ, the tip's with that release's folder.
+
+        None where it is not known which release runs.
+        """
+        if running.image is None or running.release is None:
+            return None
+        if running.release.commit == self._observed.history[0].commit:
+            return self._described(self._tools.repo.with_files(self._tip, {}), ())
+        return self._described(self._folder_as_in(running.release), ())
+
+    def _after(self, release: Release) -> tuple[Release, ...]:
+        """The releases newer than `release`, newest first: their beginning commits are what is reversed."""
+        at = next(i for i, r in enumerate(self._observed.history) if r.commit == release.commit)
+        return self._observed.history[:at]
+
+    def _config(self, after: tuple[Release, ...], scope: Scope, release: Release) -> str:
+        if scope is Scope.IMAGE_ONLY:
+            return self._tip
+        if scope is Scope.FULL:
+            return self._folder_as_in(release)
+        tree = self._tip
+        for newer in after:
+            tree = self._reversed(tree, newer)
+        return tree
+
+    def _reversed(self, tree: str, newer: Release) -> str:
+        """`tree` without what the release's commit changed.
+
+        The image is pinned afterwards in any case. So the line that names it must not get in the way: a later edit
+        next to it is no conflict.
+        """
+        repo, path, folder = self._tools.repo, self._target.pin_file, self._target.folder
+        content = self._pin_file(tree)
+        theirs = repo.blob(newer.commit, path)
+        if newer.mixed:
+            with suppress(PinUnreadable):
+                tree = repo.with_files(tree, {path: self._tools.pin.write(content, newer.image)})
+            return repo.undo(tree, newer.commit, folder)
+        if not newer.folder:
+            return tree
+        return repo.with_files(repo.undo(repo.with_files(tree, {path: theirs}), newer.commit, folder), {path: content})
+
+    def _folder_as_in(self, release: Release) -> str:
+        """The tip with the pin's folder as it was when the release was last pinned."""
+        repo, last = self._tools.repo, release.last or release.commit
+        changed = repo.changed(self._tip, last, self._target.folder)
+        return repo.with_files(self._tip, {path: repo.blob(last, path) for path in changed})
+
+    def _pin_file(self, tree: str) -> bytes:
+        content = self._tools.repo.blob(tree, self._target.pin_file)
+        if content is None:
+            raise PinUnreadable(f"{self._target.pin_file} is not in git at {short(tree)}.")
+        return content
+
+    def _pinned(self, tree: str, pin: Image, *, digest: bool) -> str:
+        written = self._tools.pin.write(self._pin_file(tree), pin, add_digest=digest)
+        return self._tools.repo.with_files(tree, {self._target.pin_file: written})
+
+    def _described(self, tree: str, kept: tuple[str, ...]) -> Tree:
+        content = self._pin_file(tree)
+        diff = self._tools.repo.diff(self._tip, tree, self._target.folder)
+        changes = tuple(FileChange(path, tuple(masked(line) for line in lines)) for path, lines in diff)
+        pin = self._tools.pin.read(content)
+        return Tree(tree, pin, self._services(tree, pin, self._tools.pin.variables(content)), changes, kept)
+
+    def _services(self, tree: str, pin: Image, variables: dict[str, str]) -> tuple[str, ...]:
+        path = self._tools.engine.file(self._target)
+        content = self._tools.repo.blob(tree, path)
+        if content is None:
+            raise Refused(
+                f"{path} is not in git, so nothing says how {self._target.name} runs.", next=_name_it(self._target)
+            )
+        try:
+            found = self._tools.engine.services(content, variables, pin.repository)
+        except ValueError as error:
+            raise Refused(f"{path} cannot be read.", because=(str(error),)) from error
+        if not found:
+            raise Refused(f"No service in {path} uses the image {pin.repository}.", next=_name_it(self._target))
+        return found
+
+    def _kept(self, release: Release, after: tuple[Release, ...]) -> tuple[str, ...]:
+        """Later commits to the folder that change no pin: they stay, and the reader is told so."""
+        reversed_ = {newer.commit for newer in after}
+        newer = (
+            takewhile(lambda c: c.commit != release.commit and c.at >= release.at, self._touching()) if after else ()
+        )
+        return tuple(f"{short(c.commit)} {c.subject}" for c in newer if c.commit not in reversed_)
+
+    def _touching(self) -> Iterator[CommitInfo]:
+        """Commits to the pin's folder, newest first; read once for all candidates, and only as far as needed."""
+        yield from self._seen
+        for commit in self._unseen:
+            self._seen.append(commit)
+            yield commit
+
+
+def _name_it(target: Target) -> tuple[str, ...]:
+    return (f"name it in lastgood.yaml: services.{target.service}.engine: {{kind: compose, file: …}}",)
+
+
+def masked(line: str) -> str:
+    """A diff line with the value left out where its key looks like a secret's."""
+    return _SECRET.sub(r"\1(not shown)", line)

@@ -1,0 +1,204 @@
+"""Worlds in memory, in the fewest words: releases, hosts and registry in, the printed plan out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from lastgood.cli import out
+from lastgood.cli.text_plan import Detail, plan_text
+from lastgood.model.errors import LastgoodError
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.observed import Availability, Container, Healthcheck, HostView, LocalImage, Look, Observed, Tip
+from lastgood.model.observed import State as ContainerState
+from lastgood.model.plan import FileChange, ReversiblePlan, Scope
+from lastgood.model.release import Grade, Image, Judgement, Release, Trailers
+from lastgood.model.report import Planned
+from lastgood.model.step import PullStep, SwitchStep
+from lastgood.model.target import Adapter, GateSpec, Push, Target, WalkBack
+from lastgood.model.text import sanitise
+from lastgood.plan import guards, report
+from lastgood.plan.choose import Candidate, Choice, choose
+from lastgood.plan.planner import Draft, Tree, make
+from lastgood.plan.running import identify
+from lastgood.plan.wanted import named, refuse_nothing, wanted
+
+REPOSITORY = "ghcr.io/axinova/shop-api"
+PIN_FILE = "envs/prod/apps/shop-api/values.yaml"
+DAY = 86_400
+NOW = 1_795_000_000
+GOOD = Look("https://shop.example/api/health", ok=True, said="200")
+FAILING = Look("https://shop.example/api/health", ok=False, said="500", signature="http 500")
+
+
+class NoOptions(msgspec.Struct, frozen=True):
+    """The options of adapters that are never asked anything here."""
+
+
+TARGET = Target(
+    service="shop-api",
+    env="prod",
+    repo="/deploy",
+    branch="main",
+    hosts=("local",),
+    state="/var/lib/lastgood",
+    push=Push.BEST_EFFORT,
+    engine=Adapter("compose", NoOptions()),
+    pin=Adapter("values", NoOptions()),
+    pin_file=PIN_FILE,
+    registry=Adapter("oci", NoOptions()),
+    probes=(Adapter("http", NoOptions()),),
+    gate=GateSpec(),
+    walk_back=WalkBack(),
+)
+
+
+def digest(tag: str) -> str:
+    """A tag's manifest digest: its letters as hexadecimal, repeated."""
+    return "sha256:" + (tag.encode().hex() * 64)[:64]
+
+
+def image_id(tag: str) -> str:
+    """A tag's image id on a host."""
+    return "sha256:" + (tag.encode().hex()[::-1] * 64)[:64]
+
+
+def image(tag: str, *, pinned_digest: bool = False) -> Image:
+    """The image that a pin names by tag."""
+    return Image(REPOSITORY, tag, digest(tag) if pinned_digest else "")
+
+
+def history(*tags: str) -> tuple[Release, ...]:
+    """Releases two days apart, newest first; the newest began three hours ago."""
+    began = [NOW - 3 * 3600 - 2 * DAY * age for age in range(len(tags))]
+    return tuple(
+        Release(
+            commit=tag.encode().hex().ljust(40, "0")[:40],
+            image=image(tag),
+            at=at,
+            subject=f"release {tag}",
+            author="Robin",
+            last="f" * 40,
+            until=None if age == 0 else began[age - 1],
+        )
+        for age, (tag, at) in enumerate(zip(tags, began, strict=True))
+    )
+
+
+def container(tag: str, number: int = 1, **changes: object) -> Container:
+    """A running container of the pin's image."""
+    plain = Container(
+        name=f"shop-api-api-{number}",
+        service="api",
+        image=f"{REPOSITORY}:{tag}",
+        image_id=image_id(tag),
+        digests=(digest(tag),),
+        state=ContainerState.RUNNING,
+        started="2026-11-19T09:00:00Z",
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def present(*tags: str) -> tuple[LocalImage, ...]:
+    """Images on the host."""
+    return tuple(LocalImage(image_id(tag), (tag,), (digest(tag),)) for tag in tags)
+
+
+@dataclass
+class World:
+    """What is observed. By default the newest release runs and fails, and everything else can be had."""
+
+    releases: tuple[Release, ...]
+    containers: tuple[Container, ...] = ()
+    images: tuple[LocalImage, ...] | None = None
+    served: dict[str, Fact[Availability]] = field(default_factory=dict)
+    looks: tuple[Look, ...] = (FAILING,)
+    judgements: tuple[Judgement, ...] = ()
+    remote: Fact[str] = field(default_factory=lambda: Known("git@shop.example:deploy"))
+    pin: Image | None = None
+
+    def observed(self) -> Observed:
+        """As one look at it shows."""
+        tags = [release.image.tag for release in self.releases]
+        view = HostView(
+            Known(self.containers or (container(tags[0]),)),
+            Known(present(*tags) if self.images is None else self.images),
+            Healthcheck(),
+            "Docker 28.3.0",
+            ("docker", "compose"),
+        )
+        served = {str(image(tag)): Known(Availability(digest(tag))) for tag in tags} | self.served
+        pin = self.pin or self.releases[0].image
+        tip = Tip("f" * 40, Known(pin), self.remote)
+        return Observed(tip, self.releases, True, {"local": view}, served, self.looks, self.judgements)  # noqa: FBT003 - history is complete
+
+
+def gone(tag: str) -> dict[str, Fact[Availability]]:
+    """The registry says that there is no such image."""
+    return {str(image(tag)): Known(Availability(None))}
+
+
+def down(*tags: str) -> dict[str, Fact[Availability]]:
+    """The registry does not answer."""
+    return {str(image(tag)): Unknown("ghcr.io: connection refused") for tag in tags}
+
+
+def judged(tag: str, grade: Grade, because: str) -> Judgement:
+    """A verdict of a run three days ago."""
+    return Judgement("shop-api/prod", image(tag), grade, NOW - 3 * DAY, "20261110-031500-7f3a", because)
+
+
+def rollback(release: Release, went_from: str, went_to: str) -> Release:
+    """The release as the commit of an earlier rollback."""
+    trailers = Trailers("20261110-031500-7f3a", image(went_from), image(went_to), (image(went_from),))
+    return msgspec.structs.replace(release, trailers=trailers)
+
+
+def planned(
+    world: World, *, to: str = "", scope: Scope = Scope.DEFAULT, diff: Sequence[str] = (), kept: tuple[str, ...] = ()
+) -> Planned:
+    """The plan, by the same rules as in `run.planning`, with trees made by hand."""
+    observed = world.observed()
+    running = identify(observed)
+    guards.check(TARGET, observed, running, named=bool(to))
+    if to:
+        choice = wanted(TARGET.name, named(to, None, observed), to, observed, TARGET.short_lived)
+    else:
+        choice = choose(TARGET.name, observed, running, TARGET.short_lived, TARGET.walk_back.releases)
+    if not choice.candidates:
+        raise refuse_nothing(TARGET.name, observed, choice.skipped)
+    trees = tuple(_tree(candidate, choice, observed, tuple(diff), kept) for candidate in choice.candidates)
+    before = Tree("b" * 40, image("before"), ("api",), ())
+    plan = make(Draft(TARGET, observed, running, scope), choice, trees, before)
+    return Planned(plan, plan.digest, _commands(plan), report.failing(observed))
+
+
+def _tree(
+    candidate: Candidate, choice: Choice, observed: Observed, diff: tuple[str, ...], kept: tuple[str, ...]
+) -> Tree:
+    number = choice.candidates.index(candidate) + 1
+    pin = candidate.release.image
+    was = observed.history[0].image
+    lines = (" image:", f"-  tag: {was.tag}", f"+  tag: {pin.tag}", *diff)
+    changes = () if pin.same(was) else (FileChange(PIN_FILE, lines),)
+    return Tree(str(number) * 40, pin, ("api",), changes, kept)
+
+
+def _commands(plan: ReversiblePlan) -> dict[str, tuple[str, ...]]:
+    """Commands as an engine might give them: what they are is for the engines' own tests."""
+    return {
+        step.id: (f"docker {'pull' if isinstance(step, PullStep) else 'compose up'} {step.image.image.name}",)
+        for step in plan.steps()
+        if isinstance(step, PullStep | SwitchStep)
+    }
+
+
+def told(make_plan: Callable[[], Planned], detail: Detail = Detail.PLAN) -> str:
+    """The printed plan, or the printed refusal."""
+    try:
+        found = make_plan()
+    except LastgoodError as error:
+        lines: tuple[str, ...] = (f"exit {int(error.exit)}", *out.block(error.what, error.because, error.next))
+    else:
+        lines = plan_text(found, NOW, f"lastgood rollback shop-api prod --plan {found.digest}", detail)
+    return "".join(sanitise(line) + "\n" for line in lines)

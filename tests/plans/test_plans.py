@@ -1,0 +1,178 @@
+"""Situation in, printed plan out. `UPDATE_GOLDEN=1 pytest tests/plans` writes the texts anew."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lastgood.cli.text_plan import Detail
+from lastgood.model.facts import Known, Unknown
+from lastgood.model.observed import Availability, LocalImage
+from lastgood.model.plan import ReversiblePlan, Scope
+from lastgood.model.release import Grade
+from tests.plans.builders import (
+    GOOD,
+    World,
+    container,
+    digest,
+    down,
+    gone,
+    history,
+    image,
+    image_id,
+    judged,
+    planned,
+    present,
+    rollback,
+    told,
+)
+
+HERE = Path(__file__).parent
+RELEASES = history("sha-bad", "sha-two", "sha-one")
+
+
+def ordinary() -> str:
+    return told(lambda: planned(World(RELEASES)))
+
+
+def ordinary_before_the_question() -> str:
+    return told(lambda: planned(World(RELEASES)), Detail.QUESTION)
+
+
+def ordinary_with_everything() -> str:
+    return told(lambda: planned(World(RELEASES)), Detail.EVERYTHING)
+
+
+def target_gone_so_the_next_one() -> str:
+    world = World(RELEASES, images=present("sha-bad", "sha-one"), served=gone("sha-two"))
+    return told(lambda: planned(world))
+
+
+def tag_moved_in_the_registry() -> str:
+    return told(lambda: planned(World(RELEASES, served={str(image("sha-two")): Known(Availability(digest("other")))})))
+
+
+def drift_between_git_and_runtime() -> str:
+    return told(lambda: planned(World(RELEASES, containers=(container("sha-two"),))))
+
+
+def nothing_to_go_back_to() -> str:
+    world = World(
+        RELEASES,
+        images=present("sha-bad"),
+        served=gone("sha-one"),
+        judgements=(judged("sha-two", Grade.BAD, "failed the gate: http 500"),),
+    )
+    return told(lambda: planned(world))
+
+
+def verified_evidence_and_config_that_goes_back() -> str:
+    world = World(RELEASES, judgements=(judged("sha-two", Grade.VERIFIED, "passed the gate"),))
+    diff = ("-  log_level: debug", "+  log_level: info")
+    return told(lambda: planned(world, diff=diff, kept=("0123456789ab raise the memory limit",)))
+
+
+def known_bad_but_named() -> str:
+    world = World(RELEASES, judgements=(judged("sha-two", Grade.BAD, "failed the gate: http 500"),))
+    return told(lambda: planned(world, to="sha-two"))
+
+
+def image_on_the_host_only() -> str:
+    local = (*present("sha-bad"), LocalImage(image_id("sha-two"), ("sha-two",)))
+    served = {**gone("sha-two"), **gone("sha-one")}
+    return told(lambda: planned(World(RELEASES, images=local, served=served)))
+
+
+def registry_down() -> str:
+    world = World(RELEASES, images=present("sha-bad", "sha-one"), served=down("sha-bad", "sha-two", "sha-one"))
+    return told(lambda: planned(world))
+
+
+def remote_down() -> str:
+    return told(lambda: planned(World(RELEASES, remote=Unknown("git@shop.example: connection timed out"))))
+
+
+def two_containers() -> str:
+    return told(lambda: planned(World(RELEASES, containers=(container("sha-bad"), container("sha-bad", 2)))))
+
+
+def containers_of_two_releases() -> str:
+    return told(lambda: planned(World(RELEASES, containers=(container("sha-bad"), container("sha-two", 2)))))
+
+
+def healthy_but_left_on_purpose() -> str:
+    return told(lambda: planned(World(RELEASES, looks=(GOOD,))))
+
+
+def further_than_an_earlier_rollback() -> str:
+    releases = history("sha-two", "sha-bad", "sha-two", "sha-one")
+    releases = (rollback(releases[0], "sha-bad", "sha-two"), *releases[1:])
+    return told(lambda: planned(World(releases)))
+
+
+def image_only() -> str:
+    return told(lambda: planned(World(RELEASES), scope=Scope.IMAGE_ONLY))
+
+
+def hostile_commit_message() -> str:
+    nasty = msgspec.structs.replace(RELEASES[1], subject="\x1b[2J\x1b[31mall fine\u202e", author="$(reboot)")
+    return told(lambda: planned(World((RELEASES[0], nasty, RELEASES[2]))))
+
+
+SITUATIONS: tuple[Callable[[], str], ...] = (
+    ordinary,
+    ordinary_before_the_question,
+    ordinary_with_everything,
+    target_gone_so_the_next_one,
+    tag_moved_in_the_registry,
+    drift_between_git_and_runtime,
+    nothing_to_go_back_to,
+    verified_evidence_and_config_that_goes_back,
+    known_bad_but_named,
+    image_on_the_host_only,
+    registry_down,
+    remote_down,
+    two_containers,
+    containers_of_two_releases,
+    healthy_but_left_on_purpose,
+    further_than_an_earlier_rollback,
+    image_only,
+    hostile_commit_message,
+)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
+def test_the_printed_plan_must_be_the_one_on_file(situation: Callable[[], str]) -> None:
+    golden = HERE / f"{situation.__name__}.txt"
+    text = situation()
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_every_text_on_file_must_belong_to_a_situation() -> None:
+    assert {path.stem for path in HERE.glob("*.txt")} == {situation.__name__ for situation in SITUATIONS}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
+def test_a_plan_must_always_say_which_of_image_config_and_schema_go_back(situation: Callable[[], str]) -> None:
+    text = situation()
+    refused = text.startswith("exit 3")
+    assert refused or all(f"\n  {part:<10} " in text for part in ("image", "config", "schema"))
+
+
+def test_the_same_world_must_give_the_same_digest() -> None:
+    assert planned(World(RELEASES)).digest == planned(World(RELEASES)).digest
+
+
+def test_another_running_image_must_give_another_digest() -> None:
+    moved = World(RELEASES, containers=(container("sha-bad", image_id=image_id("other")),))
+    assert planned(World(RELEASES)).digest != planned(moved).digest
+
+
+def test_a_plan_must_survive_its_way_through_json() -> None:
+    plan = planned(World(RELEASES)).plan
+    again = msgspec.json.decode(msgspec.json.encode(plan), type=ReversiblePlan)
+    assert again == plan

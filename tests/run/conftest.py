@@ -1,0 +1,26 @@
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.standin.world import World
+
+_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def build() -> Iterator[Callable[..., World]]:
+    """Makes worlds, in memory where there is a place for that: they are copied and synced hundreds of times."""
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with ExitStack() as stack:
+        yield lambda **options: World(
+            Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix="lastgood-"))), **options
+        )
+
+
+@pytest.fixture
+def world(build: Callable[..., World]) -> World:
+    return build()
