@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import contest, scale, startup
@@ -17,19 +18,19 @@ EARLIER = ("good-1", "good-2", "http-500")
 
 
 def main() -> int:
-    """Measures what was asked for and prints it; 1 where the sandbox cannot be set up."""
+    """Measures what was asked for and prints each figure as it is there; 1 where the sandbox cannot be set up."""
     wanted = _arguments()
+    found: dict[str, object] = {}
     try:
-        figures = _measured(wanted.only, wanted.rounds)
+        for figure in _measured(wanted.only, wanted.rounds):
+            figure.show()
+            found[figure.title] = {"raw": figure.raw, "notes": figure.notes}
     except SandboxError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    print(f"\nmedians on {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    for figure in figures:
-        figure.show()
-    if wanted.json:
-        content = {figure.title: {"raw": figure.raw, "notes": figure.notes} for figure in figures}
-        wanted.json.write_text(json.dumps(content, indent=1) + "\n")
+    finally:
+        if wanted.json:
+            wanted.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
 
@@ -41,26 +42,29 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(only: str | None, rounds: int) -> list[Figure]:
-    found: list[Figure] = []
-    starts: list[Figure] = []
+def _measured(only: str | None, rounds: int) -> Iterator[Figure]:
+    starts = max(rounds, LEAST_STARTS)
     if only != "scale":
         with World.up() as world:
             for name in EARLIER:
                 world.ship(API, name)
             if only != "startup":
-                print("figures 1 and 2", flush=True)
-                found += contest.figures(contest.measure(world, rounds))
+                _announce("figures 1 and 2")
+                yield from contest.figures(contest.measure(world, rounds))
                 world.ship(API, "http-500")
             if only != "contest":
-                print("figure 4", flush=True)
-                starts.append(startup.figure(startup.measure(world, max(rounds, LEAST_STARTS))))
+                _announce("figure 4")
+                yield startup.figure(startup.measure(world, starts))
     if only in {None, "scale"}:
-        print("figure 3", flush=True)
+        _announce("figure 3")
         with World.up() as world:
             scale.prepare(world)
-            found.append(scale.figure(scale.measure(world, max(rounds, LEAST_STARTS))))
-    return found + starts
+            yield scale.figure(scale.measure(world, starts))
+
+
+def _announce(what: str) -> None:
+    """What comes, and how busy the machine is: with a load beyond its cores, only ratios mean much."""
+    print(f"\n{what}, on {os.cpu_count()} cores at load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from sandbox.run import run
 
 COMMITS = 100_000
 SERVICES = 500
-NEWEST = 6_500
+NEWEST = 7_500
 EVERY = 500
 GAP = 600
 SEED = 2

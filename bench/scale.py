@@ -5,7 +5,7 @@ from statistics import median
 
 from bench import bigrepo
 from bench.contestants import BAD
-from bench.startup import MODULE, timed
+from bench.startup import MODULE, Took, cpus, raw, timed, walls
 from bench.table import Figure, Row, spread, table
 from sandbox.releases import API, RELEASES, release
 from sandbox.run import run, wait_until
@@ -13,6 +13,7 @@ from sandbox.world import World
 
 GOAL = 0.5
 ERROR = 500
+RELEASED_AGAIN = 3
 COMMANDS = {
     "lastgood history": (*MODULE, "history", API, "prod"),
     "lastgood plan": (*MODULE, "plan", API, "prod"),
@@ -31,7 +32,9 @@ GOOD = "good-4"
 
 def prepare(world: World) -> None:
     """Gives the world the long history in place of its short one, and has the bad release run."""
-    tags = [one.tag for one in RELEASES if one.service == API and one.name not in {BAD, GOOD}]
+    known = [one.tag for one in RELEASES if one.service == API and one.name not in {BAD, GOOD}]
+    # As many as are read at once, or the registry of older, made-up images would be asked.
+    tags = (*known[:RELEASED_AGAIN], *known)
     bigrepo.add_newest(
         world.remote,
         _files(world.laptop),
@@ -54,7 +57,7 @@ def _files(clone: Path) -> dict[str, tuple[str, bytes]]:
     return {name: (mode, (clone / name).read_bytes()) for mode, name in named}
 
 
-def measure(world: World, rounds: int) -> dict[str, list[float]]:
+def measure(world: World, rounds: int) -> dict[str, list[Took]]:
     """The plan once without any copy of the repo, then both commands in every round, with few and many services."""
     found = {COLD: [timed(world, COMMANDS["lastgood plan"])]}
     config = world.laptop / "lastgood.yaml"
@@ -77,14 +80,18 @@ def _check(world: World) -> None:
         raise AssertionError(f"the plan does not lead to {GOOD}:\n{said}")
 
 
-def figure(found: dict[str, list[float]]) -> Figure:
+def figure(found: dict[str, list[Took]]) -> Figure:
     """The table, with the goal."""
-    rows = [Row(name, (*spread(took), _verdict(name, took))) for name, took in found.items()]
+    rows = [
+        Row(name, (*spread(walls(took)), f"{median(cpus(took)):.2f}", _verdict(name, took)))
+        for name, took in found.items()
+    ]
     title = f"3 A deploy repo of {bigrepo.COMMITS:,} commits and {bigrepo.SERVICES} services, seconds, whole processes"
-    return Figure(title, table(("median", "min-max", f"goal {GOAL}"), rows), {"goal": GOAL, "seconds": found}, ())
+    head = ("median", "min-max", "CPU", f"goal {GOAL}")
+    return Figure(title, table(head, rows), {"goal": GOAL, "seconds": raw(found)}, ())
 
 
-def _verdict(name: str, took: list[float]) -> str:
+def _verdict(name: str, took: list[Took]) -> str:
     if name == COLD:
         return "no goal"
-    return "met" if median(took) < GOAL else "MISSED"
+    return "met" if median(walls(took)) < GOAL else "MISSED"

@@ -11,10 +11,11 @@ from typing import Any
 
 from lastgood.cli.app import run
 from lastgood.journal.fold import fold
-from lastgood.model.errors import Exit
+from lastgood.model.errors import Exit, LastgoodError, Refused
 from lastgood.model.event import Event, RunEnded, RunStarted
+from lastgood.model.facts import Unknown
 from lastgood.model.plan import Approved
-from lastgood.model.report import Planned
+from lastgood.model.report import Health, Planned, Status
 from lastgood.service import Service, Teller
 from tests.plans.builders import World, history, planned
 
@@ -47,9 +48,22 @@ def rollback(self: Service, _target: Any, approved: Approved, signature: str, te
     return ended
 
 
+def overview(self: Service) -> tuple[tuple[str, Status | LastgoodError], ...]:
+    """What UNHEALTHY names is unhealthy, what UNKNOWN names cannot be seen, the rest is healthy."""
+    return tuple((target.name, _status(target.name)) for target in self.targets())
+
+
+def _status(name: str) -> Status | LastgoodError:
+    if name in os.environ.get("UNKNOWN", ""):
+        return Refused("It cannot be seen what runs on local.")
+    health = Health.UNHEALTHY if name in os.environ.get("UNHEALTHY", "") else Health.HEALTHY
+    nothing = Unknown("not looked at")
+    return Status(name, nothing, "", "", nothing, nothing, "", health, "", nothing, nothing, (), (), "")
+
+
 def main() -> int:
     """The command line, with this service."""
-    stand_in = {"plan": plan, "rollback": rollback}
+    stand_in = {"plan": plan, "rollback": rollback, "overview": overview}
     for name, function in stand_in.items():
         setattr(Service, name, function)
     return run(sys.argv[1:])

@@ -109,6 +109,48 @@ def test_the_plan_must_be_shown_before_the_question(terminal: Terminal) -> None:
     assert digest() in child.before
 
 
+def test_no_arguments_must_offer_the_one_unhealthy_service(terminal: Terminal) -> None:
+    child = terminal("rollback", UNHEALTHY="shop-api/prod")
+    child.expect("shop-api/prod +unhealthy")
+    child.expect(QUESTION)
+    child.sendline("y")
+    assert ended(child)[0] == 0
+    assert stand_in.touched().exists()
+
+
+def test_no_arguments_must_let_choose_among_several_unhealthy_services(terminal: Terminal) -> None:
+    child = terminal("rollback", UNHEALTHY="shop-api/staging shop-web/prod")
+    child.expect("1  shop-api/staging")
+    child.expect("2  shop-web/prod")
+    child.expect("Which one")
+    child.sendline("2")
+    child.expect("Roll shop-web/prod back")
+    child.sendline("n")
+    assert ended(child)[0] == 4
+
+
+@pytest.mark.parametrize("answer", ["", "0", "3", "-1", "shop-api", "\u00b2"])
+def test_a_choice_that_is_none_must_touch_nothing(terminal: Terminal, answer: str) -> None:
+    child = terminal("rollback", UNHEALTHY="shop-api/staging shop-web/prod")
+    child.expect("Which one")
+    child.sendline(answer)
+    code, said = ended(child)
+    assert code == 4
+    assert "Nothing was touched" in said
+
+
+def test_no_arguments_must_say_that_everything_is_healthy(terminal: Terminal) -> None:
+    code, said = ended(terminal("rollback"))
+    assert code == 0
+    assert "Everything is healthy." in said
+
+
+def test_no_arguments_must_not_call_the_unknown_healthy(terminal: Terminal) -> None:
+    code, said = ended(terminal("rollback", UNKNOWN="shop-web/prod"))
+    assert code == 8
+    assert "Everything is healthy." not in said
+
+
 def test_without_a_terminal_the_plan_must_be_printed_and_consent_asked_for(lastgood: Lastgood) -> None:
     said = lastgood("rollback", "shop-api", "prod")
     assert said.code == 4

@@ -124,7 +124,7 @@ def test_each_value_must_be_explained_with_its_origin() -> None:
     assert rows["pin.file"] == ("deploy/prod/shop-api-values.yaml", f"{place}.pin.file")
     assert rows["probes[0].json"] == ("version: {tag}", f"{place}.probes[0].json")
     assert rows["probes[0].status"] == ("200", "default")
-    assert rows["gate.limit"] == ("1 min", f"{place}.gate.limit")
+    assert rows["gate.limit"] == ("1m", f"{place}.gate.limit")
 
 
 def test_a_default_must_be_explained_as_one() -> None:

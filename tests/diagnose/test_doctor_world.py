@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from lastgood.config.load import load
 from lastgood.model.report import Check, Mark
 from lastgood.service import Places, Service

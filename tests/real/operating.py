@@ -131,7 +131,8 @@ class Stall:
 
     def make(self, condition: str, *, after: bool) -> None:
         real = shlex.quote(shutil.which(self._program) or self._program)
-        stop = f"if {condition} && mkdir {self._reached} 2>/dev/null; then while [ -e {self._hold} ]; do sleep 0.05; done; fi"
+        wait = f"while [ -e {self._hold} ]; do sleep 0.05; done"
+        stop = f"if {condition} && mkdir {self._reached} 2>/dev/null; then {wait}; fi"
         act = f'{real} "$@"; status=$?' if after else ":"
         finish = "exit $status" if after else f'exec {real} "$@"'
         self._folder.mkdir()

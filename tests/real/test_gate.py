@@ -112,7 +112,8 @@ def of_service(shop: Shop, service: str) -> list[Running]:
 
 def stray(shop: Shop, service: str, release: str) -> None:
     """Somebody starts a container that belongs to the project, by hand."""
-    compose = {"project": shop.world.project(API), "service": service, "oneoff": "False", "container-number": "2"}
+    known = {"project": shop.world.project(API), "service": service, "config-hash": "", "container-number": "2"}
+    compose = {**known, "oneoff": "False"}
     labels = [word for key, value in compose.items() for word in ("--label", f"com.docker.compose.{key}={value}")]
     image = f"{shop.world.repository(API)}:{shop.tag(release)}"
     docker("run", "--detach", *labels, "--label", f"{leftovers.WORLD}={shop.world.name}", "--no-healthcheck", image)

@@ -50,12 +50,12 @@ def test_a_tag_that_was_moved_stays_unsettled_until_git_pins_what_runs(shop: Sho
     shop.ships("good-1", "http-500")
     shop.world.registry.move(API, shop.tag("good-1"), "http-500-b")
     shop.rollback(ends=Exit.MITIGATED)
-    before = shop.scene()
-    shop.does("resume", shop.latest_run(), ends=Exit.MITIGATED)
+    run, before = shop.latest_run(), shop.scene()
+    shop.does("resume", run, ends=Exit.MITIGATED)
     shop.rollback(ends=Exit.MITIGATED)
     assert shop.scene() == before
     pin_the_digest(shop, "good-1")
-    shop.does("resume", shop.latest_run())
+    shop.does("resume", run)
     assert shop.serves("good-1")
 
 

@@ -8,7 +8,10 @@ from lastgood.model.errors import Exit
 
 def test_of_two_operators_at_once_one_wins_and_the_other_is_told_who_acts(shop: Shop) -> None:
     bad_release_in_production(shop)
-    with stalled(shop, "docker", says("up")) as compose, begin(shop, *ROLLBACK, on=compose.path(shop.world.env)) as first:
+    with (
+        stalled(shop, "docker", says("up")) as compose,
+        begin(shop, *ROLLBACK, on=compose.path(shop.world.env)) as first,
+    ):
         compose.reached()
         holder = json.loads(lease_file(shop).read_bytes())["holder"]
         told = says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())

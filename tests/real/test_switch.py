@@ -1,5 +1,3 @@
-from difflib import ndiff
-
 from shop import API, PIN, Shop
 
 from lastgood.model.errors import Exit
@@ -19,8 +17,7 @@ def test_git_gets_one_fast_forward_commit_that_changes_nothing_but_the_tag(shop:
     assert shop.world.log()[1:] == history
     assert shop.parents() == [bad.commit]
     assert shop.changed() == [PIN]
-    changed = [line for line in ndiff(before.splitlines(True), shop.world.show(PIN).splitlines(True)) if line[0] in "-+"]
-    assert changed == [f"-   tag: {bad.tag}\n", f"+   tag: {shop.tag('good-1')}\n"]
+    assert shop.world.show(PIN) == before.replace(bad.tag, shop.tag("good-1"))
 
 
 def test_the_commit_says_in_trailers_what_was_left_and_what_was_put_back(shop: Shop) -> None:

@@ -1,13 +1,15 @@
 """Time that passes only when somebody waits."""
 
+from dataclasses import dataclass
+
 NANO = 1_000_000_000
 
 
+@dataclass
 class Clock:
     """Implements `ports.Clock`; `at` is in Unix nanoseconds."""
 
-    def __init__(self, at: int) -> None:
-        self.at = at
+    at: int
 
     def now(self) -> int:
         return self.at

@@ -127,6 +127,7 @@ class Engine:
             "ref": box.ref,
             "image_id": box.built.id,
             "restarts": now.restarts,
+            "restart_policy": "always" if box.built.fate.loops else "no",
             "state": {"Status": now.state, "ExitCode": code, "StartedAt": begun if box.begun else "0001-01-01", **health},
             "healthcheck": {**check, "StartPeriod": START_PERIOD * SECOND} if box.built.checked else None,
             "service": box.service,

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -228,12 +228,19 @@ class World:
         with self.desk() as desk:
             return plan(self.target, desk.tools, desk.journal.judgements(self.target.name), wish or Wish())[0]
 
-    def rollback(self, wish: Wish | None = None, *, take_over: bool = False) -> RunEnded:
-        """Plan, approve and carry out."""
+    def rollback(
+        self,
+        wish: Wish | None = None,
+        *,
+        take_over: bool = False,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> RunEnded:
+        """Plan, approve and carry out; `meanwhile` happens after the plan was made."""
         with self.desk() as desk:
             judgements = desk.journal.judgements(self.target.name)
             made, observed = plan(self.target, desk.tools, judgements, wish or Wish())
             assert isinstance(made, ReversiblePlan), made
+            meanwhile()
             return self._start(desk, made, report.failing(observed), take_over=take_over)
 
     def check(self) -> RunEnded:
@@ -296,9 +303,22 @@ class World:
         self.at_point = lambda _: None
 
     def photographed(self, act: Callable[[], object]) -> list[Photo]:
-        """Do something; one photo of each moment at which it could have been killed."""
+        """Do something; one photo of each moment at which it could have been killed.
+
+        Moments that look alike to the last byte are one: `after A` and `before B` where nothing happened in between.
+        """
         photos: list[Photo] = []
-        self.at_point = lambda name: photos.append(self.photograph(name))
+        seen: list[tuple[object, ...]] = []
+
+        def take(name: str) -> None:
+            looks = (_listing(self.root), copy.deepcopy(self.outside))
+            if seen[-1:] == [looks]:
+                photos[-1] = replace(photos[-1], name=f"{photos[-1].name}, {name}")
+            else:
+                photos.append(self.photograph(name))
+                seen.append(looks)
+
+        self.at_point = take
         try:
             act()
         finally:
@@ -337,13 +357,31 @@ class World:
         return Image(REPOSITORY, version, built.digest)
 
 
+def _listing(folder: Path) -> list[tuple[str, int, int]]:
+    """Every file with its size and the moment of its last change."""
+    found = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # others may be writing at this very moment
+            seen = path.lstat()
+            found.append((str(path), seen.st_size, seen.st_mtime_ns))
+    return sorted(found)
+
+
 def _copy(source: Path, target: Path, tries: int = 20) -> None:
     """Copy a tree in which others may be writing at this very moment."""
     for _ in range(tries - 1):
         try:
-            shutil.copytree(source, target, symlinks=True)
+            shutil.copytree(source, target, symlinks=True, copy_function=_copied)
         except (shutil.Error, OSError):
             shutil.rmtree(target, ignore_errors=True)
         else:
             return
-    shutil.copytree(source, target, symlinks=True)
+    shutil.copytree(source, target, symlinks=True, copy_function=_copied)
+
+
+def _copied(source: str, target: str) -> None:
+    """Git's objects never change, so that they need not be copied."""
+    if "/objects/" in source:
+        os.link(source, target)
+    else:
+        shutil.copy(source, target)

@@ -1,18 +1,14 @@
 """The command group. Verbs are loaded when they are called: `--help` lists them without importing one."""
 
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
 from lastgood import __version__
 from lastgood.cli import out
-from lastgood.model.errors import Exit, LastgoodError, NeedsHuman, Refused, UsageError
+from lastgood.model.errors import LastgoodError, NeedsHuman, Refused, UsageError
 
 VERBS: Final = {
     "status": "What runs, what git pins, health, and the last good release.",
@@ -82,7 +78,6 @@ def cli() -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command line, its words given without the program's name; the exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
     out.tolerant()
     words = list(argv) or ["--help"]
     try:
@@ -94,12 +89,9 @@ def run(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return out.failed(Refused("Interrupted; nothing was touched."), argv)
     except Exception as error:  # noqa: BLE001 - the operator gets a sentence, not a traceback
-        return out.failed(internal(error), argv)
+        out.traced(error)
+        return out.failed(_internal(error), argv)
     return int(code or 0)
-
-
-def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _usage(error: click.ClickException) -> UsageError:
@@ -107,17 +99,10 @@ def _usage(error: click.ClickException) -> UsageError:
     return UsageError(error.format_message(), next=(f"{where} --help",))
 
 
-def internal(error: Exception) -> LastgoodError:
-    """A defect of lastgood as an error for the operator; with LASTGOOD_DEBUG=1 the traceback is printed too."""
-    if os.environ.get("LASTGOOD_DEBUG") == "1":
-        import traceback
-
-        traceback.print_exception(error, file=sys.stderr)
+def _internal(error: Exception) -> LastgoodError:
+    """A defect of lastgood as an error for the operator."""
     return NeedsHuman(
         f"internal error: {type(error).__name__}: {error}",
         because=("this is a defect of lastgood; please report it",),
         next=("run it again with LASTGOOD_DEBUG=1 to see where",),
     )
-
-
-__all__ = ["VERBS", "Exit", "cli", "run"]

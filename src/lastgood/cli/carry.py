@@ -60,6 +60,7 @@ def carry(session: Session, target: str, act: Callable[[Teller], RunEnded], plan
         raise
     except Exception as error:
         if telling.run:
+            out.traced(error)
             raise _stopped(telling.run, f"internal error: {type(error).__name__}: {error}") from error
         raise
     entries = session.journal.entries(telling.run) if telling.run else ()

@@ -1,10 +1,9 @@
 """Progress on stderr while a run goes on: a line that moves on a terminal, plain lines with times elsewhere.
 
-Telling must never stop a rollback: a terminal that has gone away is ignored from then on.
+Telling never stops a rollback: `out.put` lets a terminal go away.
 """
 
 import shutil
-import sys
 import threading
 import time
 import unicodedata
@@ -13,6 +12,7 @@ from typing import Protocol, Self
 
 import click
 
+from lastgood.cli import out
 from lastgood.cli.text_plan import sentence
 from lastgood.model.event import (
     ChildStarted,
@@ -131,36 +131,26 @@ class Silent:
         """Nothing."""
 
 
-class _Writer:
-    """Writes to stderr until that fails."""
+class _Elapsed:
+    """Seconds since it was made, as a column."""
 
     def __init__(self) -> None:
-        self._gone = False
         self._begun = time.monotonic()
 
-    def elapsed(self) -> str:
+    def __str__(self) -> str:
         return f"{time.monotonic() - self._begun:6.1f}s"
-
-    def write(self, text: str) -> None:
-        if self._gone:
-            return
-        try:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-        except OSError:
-            self._gone = True
 
 
 class Plain:
     """A line with time and elapsed time for all that happens; what is waited for once each; no host output."""
 
     def __init__(self) -> None:
-        self._out = _Writer()
+        self._elapsed = _Elapsed()
         self._told = ("", "")
 
     def line(self, word: str, text: str) -> None:
         """One line."""
-        self._out.write(f"{datetime.now(UTC):%H:%M:%SZ} {self._out.elapsed()}  {word:<8} {text}\n")
+        out.put(f"{datetime.now(UTC):%H:%M:%SZ} {self._elapsed}  {word:<8} {text}\n", err=True)
 
     def busy(self, word: str, text: str) -> None:
         """One line, unless it was the last thing that was done or waited for."""
@@ -179,7 +169,7 @@ class Moving:
     """A terminal: what happened stays, below it one line says what goes on, with the time running."""
 
     def __init__(self, *, colour: bool) -> None:
-        self._out = _Writer()
+        self._elapsed = _Elapsed()
         self._colour = colour
         self._lock = threading.Lock()
         self._now = ("", "", False)
@@ -190,8 +180,10 @@ class Moving:
     def line(self, word: str, text: str) -> None:
         """One line that stays, above the moving one."""
         with self._lock:
+            if self._now[0] == word:
+                self._now = ("", "", False)
             shown = f"{self._style(word.ljust(8), fg='cyan')} {text}"
-            self._out.write(f"\r\x1b[2K{self._out.elapsed()}  {shown}\n")
+            out.put(f"\r\x1b[2K{self._elapsed}  {shown}\n", err=True)
 
     def busy(self, word: str, text: str) -> None:
         """What the moving line says."""
@@ -207,7 +199,7 @@ class Moving:
         """Stop moving and clear the moving line."""
         self._closed.set()
         self._thread.join()
-        self._out.write("\r\x1b[2K")
+        out.put("\r\x1b[2K", err=True)
 
     def _tick(self) -> None:
         frame = 0
@@ -220,9 +212,9 @@ class Moving:
         word, text, dim = self._now
         if not text:
             return
-        before = f"{self._out.elapsed()} {frame}{word:<8} "
+        before = f"{self._elapsed} {frame}{word:<8} "
         shown = _cut(text, shutil.get_terminal_size().columns - len(before) - 1)
-        self._out.write(f"\r\x1b[2K{before}{self._style(shown, dim=True) if dim else shown}")
+        out.put(f"\r\x1b[2K{before}{self._style(shown, dim=True) if dim else shown}", err=True)
 
     def _style(self, text: str, *, fg: str | None = None, dim: bool | None = None) -> str:
         return click.style(text, fg=fg, dim=dim) if self._colour else text

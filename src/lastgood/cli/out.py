@@ -35,9 +35,12 @@ class Error(msgspec.Struct, frozen=True):
 
 
 def tolerant() -> None:
-    """Let no character that the terminal's encoding lacks end a command."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    """Let neither a stream that was closed beforehand nor a character that its encoding lacks end a command."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - it is the process's own stream from now on
+        elif name != "stdin" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -79,24 +82,35 @@ def lines(said: Iterable[str], *, err: bool = False, colour: bool = False) -> No
 def _painted(line: str, *, colour: bool) -> str:
     if not colour or not line:
         return line
-    found = next((style for rule, style in _RULES if rule.match(line)), {})
-    return click.style(line, **found)
+    found = next((style for rule, style in _RULES if rule.match(line)), None)
+    return click.style(line, **found) if found else line
 
 
 def put(text: str, *, err: bool = False) -> None:
-    """Write text that is harmless already. A reader that has gone away is no error of ours."""
+    """Write text that is harmless already.
+
+    A reader that has gone away or a full disk below a log changes nothing about what was done: the exit code tells it.
+    """
     stream = sys.stderr if err else sys.stdout
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
         # What is left in the buffer would fail once more when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def traced(error: BaseException) -> None:
+    """Print the traceback of a defect, where LASTGOOD_DEBUG=1 asks for it."""
+    if os.environ.get("LASTGOOD_DEBUG") == "1":
+        import traceback
+
+        put(sanitise("".join(traceback.format_exception(error)), multiline=True), err=True)
+
+
 def block(what: str, because: Sequence[str], next_: Sequence[str]) -> tuple[str, ...]:
     """What happened, why, and what to do next, one line each."""
-    return (what, *(f"  because  {each}" for each in because), *(f"  next     {each}" for each in next_))
+    return (what, *(f"  because    {each}" for each in because), *(f"  next       {each}" for each in next_))
 
 
 def failed(error: LastgoodError, argv: Sequence[str]) -> int:

@@ -121,7 +121,8 @@ class Session:
         return envs[0]
 
     def _each(self, config: "Config") -> tuple[str, ...]:
-        return tuple(self.command(self.argv[0], s, e, *self.argv[1:]) for s in config.file.services for e in config.envs(s))
+        verb, *rest = self.argv
+        return tuple(self.command(verb, s, e, *rest) for s in config.file.services for e in config.envs(s))
 
     def _swapped(self, service: str, env: str) -> str:
         words = {service: env, env: service}

@@ -112,8 +112,9 @@ def _prospects(plan: ReversiblePlan) -> Iterator[str]:
 
 def _steps(steps: Iterable[Step], planned: Planned, *, exact: bool) -> Iterator[str]:
     for number, step in enumerate(steps, 1):
-        yield f"  {number:>2}  {sentence(step)}, because {step.because}"
+        yield f"  {number:>2}  {sentence(step)}"
         if exact:
+            yield f"      because {step.because}"
             yield from (f"      $ {command}" for command in planned.commands.get(step.id, ()))
 
 

@@ -16,7 +16,7 @@ from lastgood.config.rules import (
     check_relative,
     filled,
 )
-from lastgood.config.schema import AdapterFile, EnvironmentFile, File
+from lastgood.config.schema import AdapterFile, EnvironmentFile, File, ServiceFile
 from lastgood.config.typed import nearest, typed
 from lastgood.model.errors import ConfigError, UsageError
 from lastgood.model.target import Adapter, GateSpec, Target, WalkBack
@@ -173,8 +173,14 @@ def _check_services(document: Document, file: File) -> None:
         for number, path in enumerate(service.untracked):
             check_relative(document, (*place, "untracked", number), path)
         envs = service.envs or ()
+        for env in _without_checkout(file, service) if service.untracked else ():
+            raise document.error((*place, "untracked"), f"environment {env} names no checkout to take these files from")
         _check_known(document, (*place, "envs"), envs, tuple(file.environments), "environment")
         _check_once(document, (*place, "envs"), envs)
+
+
+def _without_checkout(file: File, service: ServiceFile) -> list[str]:
+    return [name for name, each in file.environments.items() if name in (service.envs or (name,)) and not each.checkout]
 
 
 def _check_apps(document: Document, file: File) -> None:

@@ -116,11 +116,11 @@ def _registry(case: Case, seen: Observed) -> tuple[Check, ...]:
 
 
 def _login(seen: Observed) -> tuple[str, ...]:
-    """How to log in: a repository's first part is a host where it has a dot or a port (Docker's own rule)."""
-    repository = seen.tip.pin.value.repository if isinstance(seen.tip.pin, Known) else ""
-    first, slash, _ = repository.partition("/")
-    host = first if slash and ("." in first or ":" in first or first == "localhost") else ""
-    return (f"docker login {host}".rstrip(),) if repository else ()
+    """How to log in where no answer came: a name's first part is a host if it has a dot or a port (Docker's rule)."""
+    silent = (name for name, said in seen.registry.items() if isinstance(said, Unknown))
+    firsts = dict.fromkeys(name.partition("/")[0] if "/" in name else "" for name in silent)
+    hosts = dict.fromkeys(first if "." in first or ":" in first or first == "localhost" else "" for first in firsts)
+    return tuple(f"docker login {host}".rstrip() for host in hosts)
 
 
 def _untracked(case: Case) -> tuple[Check, ...]:

@@ -15,7 +15,7 @@ _SAMPLE = b"lastgood doctor\n"
 _BY_HAND = "sign any commit by hand, so that the agent has the key: git commit --allow-empty -S -m test"
 # ssh-keygen(1), ssh-add(1): without a terminal and with `never` nothing can ask. No display, no window either.
 _SILENT = (("SSH_ASKPASS_REQUIRE", "never"), ("LC_ALL", "C"))
-_NO_KEY = ("no secret key", "no such file", "couldn't load", "no default secret key")
+_NO_KEY = ("no secret key", "no such file", "couldn't load", "couldn't find key in agent", "no private key found")
 
 
 def check(process: Process, origin: Origin) -> Check:

@@ -41,6 +41,7 @@ _FIELDS = {
     "ref": ".Config.Image",
     "image_id": ".Image",
     "restarts": ".RestartCount",
+    "restart_policy": ".HostConfig.RestartPolicy.Name",
     "state": ".State",
     "healthcheck": ".Config.Healthcheck",
     "service": '(index .Config.Labels "com.docker.compose.service")',
@@ -86,6 +87,7 @@ class _Inspected(msgspec.Struct):
     service: str
     run: str
     image: str
+    restart_policy: str = ""
 
     @property
     def nameless(self) -> bool:
@@ -271,6 +273,7 @@ def _container(judged: _Judged, images: Fact[tuple[LocalImage, ...]]) -> Contain
         started="" if one.state.started_at.startswith(_NEVER) else one.state.started_at,
         run=one.run,
         mine=judged.mine,
+        restart_policy=one.restart_policy,
     )
 
 

@@ -21,7 +21,12 @@ class Duration(float):
         return cls(float(found[1]) * _UNITS[found[2]])
 
     def __str__(self) -> str:
-        return spoken(self)
+        """As a configuration would have it, in the largest unit that is exact."""
+        whole = round(self * 1000)
+        for unit in ("h", "m", "s"):
+            if whole and whole % round(_UNITS[unit] * 1000) == 0:
+                return f"{whole // round(_UNITS[unit] * 1000)}{unit}"
+        return f"{whole}ms"
 
 
 def spoken(seconds: float) -> str:

@@ -7,6 +7,8 @@ import msgspec
 from lastgood.model.facts import Fact
 from lastgood.model.release import Image, Judgement, Release
 
+_KEPT_UP = ("always", "unless-stopped")
+
 
 class State(enum.StrEnum):
     """Container states as the engine names them."""
@@ -26,7 +28,7 @@ class Container(msgspec.Struct, frozen=True):
     `image` is the reference it was created from, `image_id` what it really runs, `digests` the repository digests of
     that image. `health` is empty where the image has no HEALTHCHECK. `started` is ISO 8601 UTC as the engine gives
     it. `run` is the lastgood run that created it, empty where another hand did. `mine` tells the pin's containers
-    from the project's others (its database, say).
+    from the project's others (its database, say). `restart_policy` is the engine's word, empty where it is not known.
     """
 
     name: str
@@ -42,11 +44,16 @@ class Container(msgspec.Struct, frozen=True):
     started: str = ""
     run: str = ""
     mine: bool = True
+    restart_policy: str = ""
 
     @property
     def oneshot_done(self) -> bool:
-        """A one-shot that ended well: exited with 0 and was never restarted. That is no failure."""
-        return self.state is State.EXITED and self.exit_code == 0 and self.restarts == 0
+        """A one-shot that ended well: exited with 0 and was never restarted. That is no failure.
+
+        What is to be kept running is no one-shot: a database that somebody stopped exits with 0 as well.
+        """
+        kept_up = self.restart_policy in _KEPT_UP
+        return self.state is State.EXITED and self.exit_code == 0 and self.restarts == 0 and not kept_up
 
 
 class LocalImage(msgspec.Struct, frozen=True):

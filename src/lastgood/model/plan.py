@@ -12,12 +12,12 @@ from lastgood.model.step import CaptureStep, Runnable, Step
 
 
 class Scope(enum.StrEnum):
-    """How much of a release goes back."""
+    """How much of a release goes back: the image and the configuration that its commits changed, unless restricted."""
 
-    DEFAULT = "image and the configuration its commits changed"
-    IMAGE_ONLY = "image only"
-    CONFIG_ONLY = "configuration only"
-    FULL = "the whole folder as it was"
+    DEFAULT = "default"
+    IMAGE_ONLY = "image-only"
+    CONFIG_ONLY = "config-only"
+    FULL = "full"
 
 
 class FileChange(msgspec.Struct, frozen=True):

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 
-from lastgood.model.errors import GitUnavailable, PinUnreadable
+import msgspec
+
+from lastgood.model.errors import GitUnavailable, PinUnreadable, Refused
 from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.observed import Availability, HostView, Look, Observed, Tip
+from lastgood.model.observed import Availability, Look, Observed, Tip
 from lastgood.model.plan import Facts
 from lastgood.model.release import Image, Judgement, Release
 from lastgood.model.target import Target
@@ -14,9 +16,11 @@ from lastgood.observe.hosts import look_everywhere, pins_containers, probe
 from lastgood.observe.together import Asked, together
 from lastgood.plan.evidence import from_trailers, known_digests
 from lastgood.plan.planner import facts
+from lastgood.plan.running import identify
 from lastgood.ports import Tools
 
-_ASKED_AT_MOST = 12
+# As many as the first and the second look into history hold.
+_ASKED_AT_MOST = 72
 
 
 def facts_now(target: Target, tools: Tools, repository: str) -> Facts:
@@ -44,18 +48,10 @@ def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], dep
     hosts = early.answer() if early and guess == repository else look_everywhere(target, tools, repository)
     history = found[:depth]
     said = (*judgements, *from_trailers(target.name, history))
-    looks = Asked(partial(_looks, tools, hosts, history))
+    seen = Observed(tip, history, len(found) <= depth and not tools.repo.shallow(), hosts, {}, (), judgements, lease)
+    looks = Asked(partial(_looks, tools, seen))
     registry = _ask_registry(tools, history, said)
-    return Observed(
-        tip=tip,
-        history=history,
-        complete=len(found) <= depth and not tools.repo.shallow(),
-        hosts=hosts,
-        registry=registry,
-        looks=looks.answer(),
-        judgements=judgements,
-        lease=lease,
-    )
+    return msgspec.structs.replace(seen, registry=registry, looks=looks.answer())
 
 
 def _repository(target: Target, tools: Tools) -> str:
@@ -92,14 +88,14 @@ def _name(tip: Tip, history: tuple[Release, ...]) -> str:
     raise PinUnreadable("No release of this service can be read from git.", because=(tip.pin.reason, *stale))
 
 
-def _looks(tools: Tools, hosts: dict[str, HostView], history: tuple[Release, ...]) -> tuple[Look, ...]:
-    """Probe what runs, expecting the release that its image reference names."""
-    containers = pins_containers(hosts)
-    named = {c.image for c in containers}
-    tags = {Image.parse(name).tag for name in named}
-    running = next((r.image for r in history if r.image.tag in tags), None)
-    expected = running or (Image.parse(named.pop()) if len(named) == 1 else Image(""))
-    return probe(tools, expected, containers)
+def _looks(tools: Tools, seen: Observed) -> tuple[Look, ...]:
+    """Probe what runs, expecting the release that it is: a container switched by digest does not name its tag."""
+    try:
+        running = identify(seen)
+    except Refused:  # a host cannot be seen; the probes still say what customers get
+        return probe(tools, Image(""), pins_containers(seen.hosts))
+    expected = running.image.image if running.image else Image("")
+    return probe(tools, expected, pins_containers(seen.hosts))
 
 
 def _ask_registry(
@@ -115,6 +111,14 @@ def _ask_registry(
             wanted[str(by_digest)] = by_digest
     answers = together([_question(tools, image) for image in wanted.values()])
     return dict(zip(wanted, answers, strict=True))
+
+
+def asked_too(tools: Tools, observed: Observed, release: Release) -> Observed:
+    """`observed`, with what the registry says of one more release, where it was not asked for it."""
+    if str(release.image) in observed.registry:
+        return observed
+    said = (*observed.judgements, *from_trailers("", observed.history))
+    return msgspec.structs.replace(observed, registry=observed.registry | _ask_registry(tools, (release,), said))
 
 
 def _question(tools: Tools, image: Image) -> Callable[[], Fact[Availability]]:

@@ -9,7 +9,7 @@ from lastgood.model.plan import Skipped
 from lastgood.model.release import Evidence, Grade, Image, Judgement, Release, short
 from lastgood.model.step import Runnable
 from lastgood.plan.evidence import from_trailers, known_digests, weigh
-from lastgood.plan.running import Running
+from lastgood.plan.running import Running, origin
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -31,21 +31,6 @@ class Choice(msgspec.Struct, frozen=True):
 def statements(target: str, observed: Observed) -> tuple[Judgement, ...]:
     """Everything said about this target's releases: by the journal here, and by trailers in git."""
     return (*observed.judgements, *from_trailers(target, observed.history))
-
-
-def origin(release: Release, history: tuple[Release, ...]) -> int:
-    """The place in history from which earlier is counted.
-
-    A rollback commit stands for the release it went back to, so that going further goes further back rather than to
-    what the rollback had left.
-    """
-    at = next(i for i, r in enumerate(history) if r.commit == release.commit)
-    while history[at].trailers.run:
-        older = next((i for i in range(at + 1, len(history)) if history[i].image.same(history[at].image)), None)
-        if older is None:
-            break
-        at = older
-    return at
 
 
 def earlier(observed: Observed, running: Running) -> tuple[Release, ...]:

@@ -19,7 +19,8 @@ def _trailer_judgements(target: str, release: Release) -> Iterable[Judgement]:
         yield Judgement(target, trailers.went_to, Grade.VERIFIED, release.at, trailers.run, f"verified by {where}")
     for image in trailers.bad:
         yield Judgement(target, image, Grade.BAD, release.at, trailers.run, f"marked bad by {where}")
-    if trailers.went_from and not any(trailers.went_from.same(image) for image in trailers.bad):
+    kept = (*trailers.bad, *filter(None, [trailers.went_to]))
+    if trailers.went_from and not any(trailers.went_from.same(image) for image in kept):
         yield Judgement(target, trailers.went_from, Grade.ROLLED_BACK, release.at, trailers.run, f"left by {where}")
 
 

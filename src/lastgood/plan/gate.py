@@ -5,11 +5,14 @@ from collections.abc import Sequence
 import msgspec
 
 from lastgood.model.duration import spoken
-from lastgood.model.facts import Known, Unknown
+from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.gate import Failed, GateDecision, GateLimits, Passed, Sample, Waiting
 from lastgood.model.observed import Container, Healthcheck, State
 from lastgood.model.step import Runnable
 from lastgood.model.target import GateSpec
+
+UNJUDGED = "nothing judges it"
+DOWN = (State.EXITED, State.DEAD, State.RESTARTING)
 
 _MARGIN = 10.0
 _NO_HEALTHCHECK = 60.0
@@ -46,13 +49,14 @@ def limits(spec: GateSpec, healthcheck: Healthcheck | None) -> GateLimits:
 def judge(samples: Sequence[Sample], asked: Question) -> GateDecision:
     """Decide from all samples so far, oldest first."""
     now = samples[-1]
-    broken = _broken(now, asked)
+    broken = _broken(now, asked) or _unjudged(now)
     if broken:
         return broken
     missing = [_missing(sample, asked) for sample in samples]
     streak = _streak(missing)
     if streak >= asked.limits.passes and now.at - samples[-streak].at >= asked.limits.window:
-        return Passed(f"{streak} looks in a row over {spoken(now.at - samples[-streak].at)}")
+        looked = f"{streak} looks in a row over {spoken(now.at - samples[-streak].at)}"
+        return Passed("; ".join((looked, *(f"{look.probe}: {look.said}" for look in now.looks))))
     relapsed = _relapsed(missing, asked.limits.passes)
     if relapsed:
         return Failed(
@@ -85,13 +89,14 @@ def _relapsed(missing: Sequence[str], passes: int) -> bool:
 
 
 def _containers(sample: Sample) -> list[Container]:
-    return [
-        c
-        for seen in sample.containers.values()
-        if isinstance(seen, Known)
-        for c in seen.value
-        if c.mine and not c.oneshot_done
-    ]
+    return [c for seen in sample.containers.values() for c in _running_on(seen)]
+
+
+def _running_on(seen: Fact[tuple[Container, ...]]) -> list[Container]:
+    """The pin's containers that ought to run. One that ended with 0 is no one-shot where its siblings still run."""
+    mine = [c for c in seen.value if c.mine] if isinstance(seen, Known) else []
+    lasting = {c.service for c in mine if not c.oneshot_done}
+    return [c for c in mine if not c.oneshot_done or c.service in lasting]
 
 
 def _broken(now: Sample, asked: Question) -> Failed | None:
@@ -113,15 +118,23 @@ def _container_broken(container: Container, asked: Question) -> str:
     return ""
 
 
+def _unjudged(now: Sample) -> Failed | None:
+    """That a container runs is no health, unless a probe was declared on purpose that says so."""
+    silent = [c.name for c in _containers(now) if c.state is State.RUNNING and not c.health]
+    if now.looks or not silent:
+        return None
+    return Failed(f"nothing tells whether {silent[0]} is healthy: no probe, and its image has no HEALTHCHECK", UNJUDGED)
+
+
 def _missing(sample: Sample, asked: Question) -> str:
     """What keeps the sample from being a pass; empty when it is one."""
     unseen = [f"{host}: {seen.reason}" for host, seen in sample.containers.items() if isinstance(seen, Unknown)]
     if unseen:
         return f"cannot be seen: {unseen[0]}"
-    containers = _containers(sample)
-    if not containers:
-        return "no container runs"
-    reasons = (_unready(c, asked) for c in containers)
+    empty = [host for host, seen in sample.containers.items() if not _running_on(seen)]
+    if empty or not sample.containers:
+        return f"no container runs on {', '.join(empty) or 'any host'}"
+    reasons = (_unready(c, asked) for c in _containers(sample))
     failing = (look.said for look in sample.looks if not look.ok)
     return next((r for r in (*reasons, *failing) if r), "")
 
@@ -131,9 +144,7 @@ def _unready(container: Container, asked: Question) -> str:
         return f"{container.name} runs another image"
     if container.state is not State.RUNNING:
         return f"{container.name} is {container.state}"
-    if container.health == "starting":
-        return f"{container.name} is starting"
-    return ""
+    return "" if container.health in {"", "healthy"} else f"{container.name} is {container.health}"
 
 
 def runs_image(container: Container, image: Runnable) -> bool:
@@ -150,8 +161,7 @@ def signature(sample: Sample, restarts: dict[str, int] | None = None) -> str:
     """
     containers = _containers(sample)
     allowed = restarts or {}
-    down = (State.EXITED, State.DEAD, State.RESTARTING)
-    if any(c.state in down or (restarts is not None and c.restarts > allowed.get(c.name, 0)) for c in containers):
+    if any(c.state in DOWN or (restarts is not None and c.restarts > allowed.get(c.name, 0)) for c in containers):
         return "exits"
     failing = [look.signature for look in sample.looks if not look.ok]
     if failing:

@@ -33,6 +33,7 @@ class Draft(msgspec.Struct, frozen=True):
     observed: Observed
     running: Running
     scope: Scope
+    named: bool = False
 
 
 def make(draft: Draft, choice: Choice, trees: tuple[Tree, ...], before: Tree | None) -> ReversiblePlan:
@@ -96,7 +97,10 @@ def _attempt(draft: Draft, number: int, candidate: Candidate, tree: Tree) -> Att
     steps: tuple[Step, ...] = (
         *_put(draft, prefix, candidate.image, tree, marked=True),
         VerifyStep(
-            f"{prefix}verify", candidate.image, gate=True, because="done is what is seen, not what was returned"
+            f"{prefix}verify",
+            candidate.image,
+            gate=True,
+            because="a command that returns proves nothing; what is seen does",
         ),
         _record(draft, prefix, tree),
     )
@@ -107,14 +111,14 @@ def _attempt(draft: Draft, number: int, candidate: Candidate, tree: Tree) -> Att
         image=candidate.image,
         steps=steps,
         changes=tree.changes,
-        because=_why(number, candidate),
+        because=_why(draft, number, candidate),
     )
 
 
-def _why(number: int, candidate: Candidate) -> str:
-    place = "newest earlier release that can be had" if number == 1 else "next, if the one before fails the gate"
-    notes = (str(candidate.evidence.grade), *candidate.evidence.hints, *candidate.notes)
-    return f"{place}; {', '.join(notes)}"
+def _why(draft: Draft, number: int, candidate: Candidate) -> str:
+    first = "named by the operator" if draft.named else "newest earlier release that can be had"
+    place = first if number == 1 else "next, if the one before fails the gate"
+    return "; ".join((place, *candidate.evidence.hints, *candidate.notes))
 
 
 def _put(draft: Draft, prefix: str, image: Runnable, tree: Tree, *, marked: bool) -> tuple[Step, ...]:
@@ -125,14 +129,14 @@ def _put(draft: Draft, prefix: str, image: Runnable, tree: Tree, *, marked: bool
     renders = tuple(
         RenderStep(
             f"{prefix}render.{host}", host, tree.id, folder, image, tree.services, marked,
-            draft.observed.hosts[host].compose, "what runs is what will be committed, checked before it runs",
+            draft.observed.hosts[host].compose, "what runs must be exactly what git will say",
         )
         for host in target.hosts
     )  # fmt: skip
     switches = tuple(
         SwitchStep(
             f"{prefix}switch.{host}", host, folder, image, tree.services, _scale(draft.observed.hosts[host]), marked,
-            draft.observed.hosts[host].compose, f"{image.image.name} has to serve",
+            draft.observed.hosts[host].compose, "this is the rollback itself",
         )
         for host in target.hosts
     )  # fmt: skip
@@ -140,7 +144,11 @@ def _put(draft: Draft, prefix: str, image: Runnable, tree: Tree, *, marked: bool
 
 
 def _pull_because(image: Runnable) -> str:
-    return "present; checked again" if image.image_id else "not on the host yet; pulled by digest"
+    return (
+        "it must be there before anything is switched; it was there a moment ago"
+        if image.image_id
+        else "it must be there before anything is switched; it is not, and is pulled by digest"
+    )
 
 
 def _scale(view: HostView) -> tuple[tuple[str, int], ...]:

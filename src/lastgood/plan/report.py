@@ -9,7 +9,7 @@ from lastgood.model.report import Health, History, Past, Status
 from lastgood.model.target import Target
 from lastgood.plan.choose import Candidate, choose, consider, earlier, statements
 from lastgood.plan.evidence import weigh
-from lastgood.plan.gate import signature
+from lastgood.plan.gate import DOWN, signature
 from lastgood.plan.running import Running, identify
 
 
@@ -72,8 +72,7 @@ def _health(observed: Observed, running: Running | Unknown) -> tuple[Health, str
         return Health.UNKNOWN, running.reason
     wrong = failing(observed)
     if wrong:
-        said = next((look.said for look in observed.looks if not look.ok), "")
-        return Health.UNHEALTHY, f"{wrong}: {said}" if said and said != wrong else wrong
+        return Health.UNHEALTHY, _wrong(observed, running) or wrong
     checked = [c for c in running.containers if c.health]
     if any(c.health == "starting" for c in checked):
         return Health.UNKNOWN, "a container is still starting"
@@ -81,6 +80,15 @@ def _health(observed: Observed, running: Running | Unknown) -> tuple[Health, str
         return Health.UNKNOWN, "no probe is configured and the image has no HEALTHCHECK"
     said = "; ".join(look.said for look in observed.looks) or "the HEALTHCHECK passes"
     return Health.HEALTHY, said
+
+
+def _wrong(observed: Observed, running: Running) -> str:
+    """What is wrong in words: what a probe said, or what a container's state or HEALTHCHECK says."""
+    down = [c for c in running.containers if c.state in DOWN]
+    states = (f"{c.name} {c.state}, exit status {c.exit_code}" for c in down)
+    checks = (f"{c.name} is unhealthy: {c.health_log}" for c in running.containers if c.health == "unhealthy")
+    failed = (look.said for look in observed.looks if not look.ok)
+    return next((said for said in (*states, *failed, *checks) if said), "")
 
 
 def failing(observed: Observed) -> str:

@@ -20,8 +20,7 @@ def verdicts(run: Run) -> tuple[Judged, ...]:
         return tuple(found)
     # Where only configuration went back, the image that failed before is the one that passes now.
     found = [judged for judged in found if not judged.image.same(passed.image.image)]
-    seen = run.done[verify_id(passed)].seen
-    found.append(_judged(run, passed.image.image, Grade.VERIFIED, f"passed the gate: {seen}", ""))
+    found.append(_judged(run, passed.image.image, Grade.VERIFIED, "passed the gate", ""))
     running = run.plan.running
     if run.plan.action == "rollback" and running and not running.same(passed.image.image) and not run.aborting:
         left = Grade.BAD if run.signature else Grade.ROLLED_BACK

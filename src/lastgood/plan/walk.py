@@ -79,7 +79,7 @@ def _walk(run: Run, elapsed: float) -> Move:
         if stop:
             return stop if stop.winner else _undo(run, stop)
         failed.append(f"{attempt.release.image.name}: {failure.because}")
-    if run.plan.action == "restart":
+    if run.plan.action != "rollback":
         return _not_cured(run, failed)
     return _undo(run, _nothing_passed(run, failed))
 
@@ -128,7 +128,8 @@ def _seen_before(run: Run, attempt: Attempt, failure: StepFailed) -> bool:
 
 def _not_the_release(run: Run, because: str, commands: tuple[str, ...]) -> End:
     service, _, env = run.plan.target.partition("/")
-    what = f"{run.plan.target} is not cured by a rollback: the release is not the cause."
+    fate = "is not cured by a rollback" if run.plan.action == "rollback" else "does not pass the gate"
+    what = f"{run.plan.target} {fate}: the release is not the cause."
     return End(Exit.NEEDS_HUMAN, what, (because,), (*commands, f"lastgood status {service} {env}"))
 
 
@@ -142,7 +143,8 @@ def _unsettled(run: Run, attempt: Attempt, failure: StepFailed) -> End:
 
 
 def _not_cured(run: Run, failed: list[str]) -> End:
-    what = f"{run.plan.target} was restarted and does not pass the gate."
+    after = "was restarted and " if run.plan.action == "restart" else ""
+    what = f"{run.plan.target} {after}does not pass the gate."
     return End(Exit.NEEDS_HUMAN, what, tuple(failed), (f"lastgood rollback {run.plan.target.replace('/', ' ')}",))
 
 

@@ -221,8 +221,9 @@ class _Execution:
 
     def _moved(self, others: tuple[str, ...]) -> RunEnded:
         """Somebody else acted since: what this run decided is over, and undoing it would undo theirs."""
-        what = f"{self._desk.target.name} was changed by somebody else since; run {self._run} is over, nothing was done."
-        ended = RunEnded(Exit.WORLD_MOVED, what, others, (f"lastgood status {self._desk.target.name.replace('/', ' ')}",))
+        name = self._desk.target.name
+        what = f"{name} was changed by somebody else since; run {self._run} is over, and nothing was done."
+        ended = RunEnded(Exit.WORLD_MOVED, what, others, (f"lastgood status {name.replace('/', ' ')}",))
         self._append(ended)
         return ended
 

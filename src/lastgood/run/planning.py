@@ -7,7 +7,7 @@ from lastgood.model.observed import Observed
 from lastgood.model.plan import NothingToDo, ReversiblePlan, Scope
 from lastgood.model.release import Judgement
 from lastgood.model.target import Target
-from lastgood.observe.world import observe
+from lastgood.observe.world import asked_too, observe
 from lastgood.plan import guards
 from lastgood.plan.choose import Choice, choose, image_stays, same_bytes
 from lastgood.plan.planner import Draft, Tree, make
@@ -44,12 +44,15 @@ def plan(
     depth = _FIRST_DEPTH
     while True:
         observed = observe(target, tools, judgements, depth)
-        running = identify(observed)
+        running, last = identify(observed), observed.complete or depth >= _DEEPEST
+        if running.containers and running.release is None and not last:
+            depth *= _DEEPER  # what runs may be older than what was read
+            continue
         guards.check(target, observed, running, named=bool(wish.to))
         nothing = _nothing(target, running, wish)
         if nothing:
             return nothing, observed
-        choice = _choice(target, tools, observed, running, wish, last=observed.complete or depth >= _DEEPEST)
+        choice = _choice(target, tools, observed, running, wish, last=last)
         if isinstance(choice, NothingToDo):
             return choice, observed
         if choice:
@@ -59,10 +62,16 @@ def plan(
 
 def _nothing(target: Target, running: Running, wish: Wish) -> NothingToDo | None:
     """What a rollback put there is not rolled back again by a repeated call: agents and timers retry."""
-    if wish.to or wish.further or not running.run or running.image is None:
+    run = running.run or _recorded(running)
+    if wish.to or wish.further or not run or running.image is None:
         return None
-    because = f"already rolled back by {running.run} to {running.image.image.name}"
-    return NothingToDo(target.name, because, running.image, running.run)
+    because = f"already rolled back by {run} to {running.image.image.name}"
+    return NothingToDo(target.name, because, running.image, run)
+
+
+def _recorded(running: Running) -> str:
+    """The run whose rollback commit pins what runs; the label is gone once a deployment made the containers anew."""
+    return running.release.trailers.run if running.release else ""
 
 
 def _choice(  # noqa: PLR0913 - what is chosen from, for whom, and how far it may look
@@ -70,9 +79,10 @@ def _choice(  # noqa: PLR0913 - what is chosen from, for whom, and how far it ma
 ) -> Choice | NothingToDo | None:
     """The choice; None where older history has to be read first."""
     if wish.to:
-        release = named(wish.to, tools.repo.resolve(wish.to), observed)
+        release = named(wish.to, _beginning(target, tools, wish.to), observed)
         if release is None and not last:
             return None
+        observed = asked_too(tools, observed, release) if release else observed
         choice = wanted(target.name, release, wish.to, observed, target.short_lived)
         image = choice.candidates[0].image
         plain = wish.scope is Scope.DEFAULT and not wish.pin_digest
@@ -87,6 +97,13 @@ def _choice(  # noqa: PLR0913 - what is chosen from, for whom, and how far it ma
     return None
 
 
+def _beginning(target: Target, tools: Tools, name: str) -> str | None:
+    """The commit that began the release in which a commit of the branch lies; None where `name` is no such commit."""
+    commit = tools.repo.resolve(name)
+    first = next(tools.repo.releases(tools.pin, target.pin_file, commit), None) if commit else None
+    return first.commit if first else None
+
+
 def _made(  # noqa: PLR0913, PLR0917 - everything the plan is made from
     target: Target, tools: Tools, observed: Observed, running: Running, choice: Choice, wish: Wish
 ) -> ReversiblePlan:
@@ -96,7 +113,9 @@ def _made(  # noqa: PLR0913, PLR0917 - everything the plan is made from
     trees = tuple(builder.of(c, wish.scope, digest=wish.pin_digest) for c in choice.candidates)
     if wish.scope is Scope.CONFIG_ONLY:
         choice, trees = _that_change(target, choice, trees)
-    return make(Draft(target, observed, running, wish.scope), choice, trees, builder.before(running))
+    return make(
+        Draft(target, observed, running, wish.scope, named=bool(wish.to)), choice, trees, builder.before(running)
+    )
 
 
 def _that_change(target: Target, choice: Choice, trees: tuple[Tree, ...]) -> tuple[Choice, tuple[Tree, ...]]:

@@ -29,7 +29,7 @@ from lastgood.model.step import (
 from lastgood.model.target import Target
 from lastgood.observe.hosts import look_at, look_everywhere
 from lastgood.observe.together import together
-from lastgood.plan.gate import Question, limits, runs_image
+from lastgood.plan.gate import UNJUDGED, Question, limits, runs_image
 from lastgood.ports import Keeper, Tools
 from lastgood.run.gate import dependency_down, unseen, watch
 from lastgood.run.record import record
@@ -223,7 +223,10 @@ def _back(step: VerifyStep, doing: Doing) -> Outcome:
         seen = _view(host, doing).containers
         if isinstance(seen, Unknown):
             return StepFailed(step.id, f"{host} cannot be seen: {seen.reason}", Failure.IN_DOUBT)
-        others = [c.name for c in seen.value if c.mine and not runs_image(c, step.image)]
+        mine = [c for c in seen.value if c.mine]
+        if not mine:  # nothing that runs another image is not yet something that runs this one
+            return StepFailed(step.id, f"no container of the service is on {host}")
+        others = [c.name for c in mine if not runs_image(c, step.image)]
         if others:
             return StepFailed(step.id, f"{', '.join(others)} on {host} run another image")
     return StepDone(step.id, f"every container runs {step.image.image.name} again")
@@ -240,7 +243,8 @@ def _gate(step: VerifyStep, doing: Doing) -> Outcome:
     down = dependency_down(sample)
     if down:
         return StepFailed(step.id, f"{down}, so the release cannot be blamed", Failure.ELSEWHERE)
-    return StepFailed(step.id, decision.because, Failure.RELEASE, decision.signature)
+    kind = Failure.PREPARE if decision.signature == UNJUDGED else Failure.RELEASE  # nothing was said about the release
+    return StepFailed(step.id, decision.because, kind, decision.signature)
 
 
 def question(step: VerifyStep, doing: Doing, view: HostView) -> Question:

@@ -31,8 +31,8 @@ def command(session: Session, only_print: bool) -> int:
     written = not only_print and _written(path, proposal.text)
     value = {"file": str(path), "written": written, "text": proposal.text, "notes": proposal.notes}
     end = f"{path} is written; look at it, then commit it." if written else "Nothing was written."
-    notes = (f"  ! {note}" for note in proposal.notes)
-    advice = ("  next     lastgood doctor",) if written else ()
+    notes = (f"  - {note}" for note in proposal.notes)
+    advice = ("  next       lastgood doctor",) if written else ()
     session.answer("init", value, (*(f"  {line}" for line in proposal.text.splitlines()), "", *notes, end, *advice))
     return 0
 
