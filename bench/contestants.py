@@ -12,7 +12,7 @@ from bench import phases
 from sandbox import leftovers, paths
 from sandbox.registry import free_port
 from sandbox.releases import API
-from sandbox.run import docker, run, status, wait_until
+from sandbox.run import SandboxError, docker, run, status, wait_until
 from sandbox.world import World
 
 HERE = Path(__file__).parent
@@ -43,8 +43,10 @@ def lastgood(world: World) -> Turn:
     mark.unlink(missing_ok=True)
     begun = time.time_ns()
     argv: list[str | Path] = [sys.executable, HERE / "consented.py", mark, "rollback", API, "prod", "--yes"]
-    run(argv, cwd=world.laptop, env=world.env, timeout=180)
+    said = run(argv, cwd=world.laptop, env=world.env, timeout=180).stdout
     ended = time.time_ns()
+    if world.pinned(API) != world.tag(API, GOOD):
+        raise SandboxError(f"lastgood went elsewhere than to {GOOD}:\n{said}")
     consent = int(mark.read_text())
     lines = phases.entries(Path(world.env["XDG_STATE_HOME"]))
     return Turn(begun, consent, ended, phases.phases(lines, consent))

@@ -5,10 +5,13 @@ import selectors
 import socket
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+
+from sandbox.run import SandboxError
 
 OK = 200
 GATEWAY = frozenset({502, 503, 504})
@@ -75,14 +78,15 @@ class Prober:
         return min((done for done in found if done >= since), default=None)
 
     def wait(self, version: str, since: int, within: float = 60.0) -> int:
-        """Waits for `first`; raises TimeoutError."""
+        """Waits for `first`; raises SandboxError."""
         end = time.monotonic() + within
         while time.monotonic() < end:
             found = self.first(version, since)
             if found is not None:
                 return found
             time.sleep(0.02)
-        raise TimeoutError(f"no 200 of {version} within {within:g} s")
+        lately = Counter(f"{one.status} {one.version}" for one in self.answers[-50:])
+        raise SandboxError(f"no 200 of {version} within {within:g} s, but lately {dict(lately)}")
 
     def _work(self) -> None:
         due, asked = time.time_ns(), 0

@@ -197,6 +197,33 @@ def test_a_pinned_digest_must_be_found_by_itself() -> None:
     assert named(digest("v2"), None, observed(past, view(()))) == past[0]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"registry": served(v2="v2")},
+        {"judgements": (judged("v2", Grade.BAD),)},
+        {"images": (local("v2"),)},
+    ],
+    ids=["by the registry", "by the journal", "by a host"],
+)
+def test_a_digest_must_be_found_by_whoever_knows_it(given: dict[str, object]) -> None:
+    images = given.pop("images", ())
+    assert named(digest("v2"), None, observed(PAST, view((), images), **given)) == PAST[2]
+
+
+def test_a_digest_must_be_found_by_the_trailers_of_another_machine() -> None:
+    past = history("v2", "v3", "v2", r0=Trailers("R1", image("v3"), image("v2", pinned=True)))
+    assert named(digest("v2"), None, observed(past, view(()))) == past[0]
+
+
+def test_a_named_digest_must_be_the_bytes_that_run_whatever_else_its_tag_means() -> None:
+    newer = Judgement("shop/prod", Image(REPOSITORY, "v3", digest("newer")), Grade.VERIFIED, 9, "R9")
+    here = (local("v3", tagged=False), msgspec.structs.replace(local("newer"), tags=("v3",)))
+    seen = observed(PAST, view((), here), judgements=(newer, judged("v3", Grade.BAD)))
+    choice = wanted("shop/prod", named(digest("v3"), None, seen), digest("v3"), seen, 300)
+    assert choice.candidates[0].image == runnable("v3")
+
+
 def test_a_person_may_name_a_release_that_is_known_to_be_bad() -> None:
     seen = observed(PAST, view((), EVERYTHING), judgements=(judged("v3", Grade.BAD),))
     choice = wanted("shop/prod", PAST[1], "v3", seen, 300)

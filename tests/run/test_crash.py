@@ -166,7 +166,7 @@ def test_abort_after_a_kill_at_any_moment_must_put_back_what_was_or_refuse(
 
 @pytest.mark.parametrize(
     ("moment", "aborting"),
-    [("in up: shop-api-1 is gone", False), ("in up: shop-api-1 is gone", True), ("before git push", False)],
+    [("in up: the old shop-api-1 is gone", False), ("in up: the old shop-api-1 is gone", True), ("before git push", False)],
 )
 def test_a_kill_during_resume_must_change_nothing_about_the_end(
     moment: str, build: Callable[..., World], *, aborting: bool

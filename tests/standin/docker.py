@@ -17,7 +17,7 @@ import msgspec
 from lastgood.effects.process import LocalProcess
 from lastgood.model.command import Child, Command, Completed
 from lastgood.ports import Conversation
-from tests.standin.engine import Engine
+from tests.standin.engine import Box, Engine
 from tests.standin.web import Registry
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -182,21 +182,34 @@ class Docker:
     def _converge(self, project: str, service: str, wanted: dict[str, Any], count: int) -> None:
         """As Compose does: what is as wanted is left alone or started, all else is made anew."""
         form = json.dumps(wanted, sort_keys=True)
-        there = self.engine.of(project, service)
-        for box in there[count:]:
-            del self.engine.boxes[box.name]
-        for number in range(1, count + 1):
-            old = self.engine.boxes.get(f"{project}-{service}-{number}")
+        boxes = self.engine.boxes
+        names = [f"{project}-{service}-{number}" for number in range(1, count + 1)]
+        for box in self.engine.of(project, service):
+            if box.name not in names:
+                del boxes[box.name]
+        for name in names:
+            old = boxes.get(name)
             if old and old.wanted == form:
                 if self.engine.life(old).state != "running":
                     old.begun = self.engine.clock.at + 1
                 continue
-            if old:
-                del self.engine.boxes[old.name]
-                self._point(f"in up: {old.name} is gone")
-            box = self.engine.create(project, service, number, wanted["image"], wanted.get("labels", {}), form)
-            self._point(f"in up: {box.name} is created")
-            box.begun = self.engine.clock.at + 1
+            self._recreate(name, service, old, wanted, form)
+
+    def _recreate(self, name: str, service: str, old: Box | None, wanted: dict[str, Any], form: str) -> None:
+        """The new one is made beside the old one, under another name, before that is taken away."""
+        boxes, engine = self.engine.boxes, self.engine
+        project = name.removesuffix(name[-2:]).removesuffix(f"-{service}")
+        temporary = f"{engine.id(old)[:12]}_{name}" if old else name
+        box = engine.create(project, service, temporary, wanted["image"], wanted.get("labels", {}), form)
+        self._point(f"in up: {name} is created beside the old one")
+        if old:
+            del boxes[old.name]
+            self._point(f"in up: the old {name} is gone")
+        box.begun = engine.clock.at + 1
+        self._point(f"in up: {name} is started under another name")
+        del boxes[box.name]
+        box.name = name
+        boxes[name] = box
 
 
 def _merged(argv: tuple[str, ...]) -> dict[str, Any]:

@@ -66,7 +66,6 @@ class Engine:
     held: dict[str, Held] = field(default_factory=dict)
     boxes: dict[str, Box] = field(default_factory=dict)
     pending: list[tuple[str, ...]] = field(default_factory=list)
-    born: int = 0
 
     def hold(self, built: Built, *tags: str, by_digest: bool = True) -> None:
         """Have the image here; a tag it takes leaves every other image."""
@@ -89,12 +88,11 @@ class Engine:
                 return here.built
         return None
 
-    def create(self, project: str, service: str, number: int, ref: str, labels: dict[str, str], wanted: str) -> Box:
+    def create(self, project: str, service: str, name: str, ref: str, labels: dict[str, str], wanted: str) -> Box:
         """A new container, not started."""
         built = self.find(ref)
         assert built is not None
-        self.born += 1
-        box = Box(f"{project}-{service}-{number}", project, service, ref, built, labels, wanted, None)
+        box = Box(name, project, service, ref, built, labels, wanted, None)
         self.boxes[box.name] = box
         return box
 

@@ -138,7 +138,7 @@ class World:
         self.commit({COMPOSE: _COMPOSE.encode(), "README": b"the shop\n"}, "begin")
         engine = self.outside.engine
         engine.hold(DATABASE, "16")
-        engine.create("shop", "db", 1, "postgres:16", {}, "").begun = engine.clock.at
+        engine.create("shop", "db", "shop-db-1", "postgres:16", {}, "").begun = engine.clock.at
 
     def git(self, *words: str, at: str = "laptop") -> str:
         """Git as people use it."""
@@ -182,8 +182,9 @@ class World:
     def deploy(self, version: str, number: int = 1) -> None:
         """What a plain `docker compose up` leaves: a container without any mark."""
         engine = self.outside.engine
-        engine.boxes.pop(f"shop-api-{number}", None)
-        engine.create("shop", "api", number, f"{REPOSITORY}:{version}", {}, "").begun = engine.clock.at
+        name = f"shop-api-{number}"
+        engine.boxes.pop(name, None)
+        engine.create("shop", "api", name, f"{REPOSITORY}:{version}", {}, "").begun = engine.clock.at
         self.outside.clock.sleep(60)
 
     @contextmanager

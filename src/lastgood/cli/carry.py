@@ -65,6 +65,8 @@ def carry(session: Session, target: str, act: Callable[[Teller], RunEnded], plan
         raise
     entries = session.journal.entries(telling.run) if telling.run else ()
     report = reported(entries, ended) if entries else _nothing(target, ended)
+    if sys.stderr.isatty() and not session.quiet:
+        out.put("\n", err=True)  # the result stands apart from the progress above it
     session.answer("run", report, end_text(report))
     return int(ended.exit)
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from lastgood.model.report import Check, Mark
 
+_WIDEST = 32
+
 
 def doctor_text(checks: Sequence[Check]) -> tuple[str, ...]:
     """One line each, what to do below it, and the sum at the end."""
@@ -12,7 +14,7 @@ def doctor_text(checks: Sequence[Check]) -> tuple[str, ...]:
 
 
 def _told(checks: Sequence[Check]) -> Iterator[str]:
-    width = max(len(check.name) for check in checks)
+    width = min(_WIDEST, max(len(check.name) for check in checks))
     for check in checks:
         yield f"  {_sign(check.mark)} {check.mark:<7} {check.name:<{width}}  {check.said}"
         yield from (f"    {'':<8}{'':<{width}}  next: {each}" for each in check.next)

@@ -29,9 +29,9 @@ def _one(status: Status, now: int) -> Iterator[str]:
         yield from field("git remote", f"{unknown(status.remote)}; git is as last fetched")
     if isinstance(status.last_good, Known):
         release = status.last_good.value
-        yield from field("last good", image(release.image), commit(release, now))
+        yield from field("back to", image(release.image), commit(release, now))
     else:
-        yield from field("last good", unknown(status.last_good))
+        yield from field("back to", unknown(status.last_good))
     yield from field("schema", status.schema.value if isinstance(status.schema, Known) else unknown(status.schema))
     yield from field("containers", *(container(each) for each in status.containers))
     yield from field("probes", *(f"{'ok  ' if look.ok else 'FAIL'} {look.probe}: {look.said}" for look in status.looks))

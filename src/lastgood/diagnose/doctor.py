@@ -48,7 +48,7 @@ class _Looked:
 def examine(practice: Practice, targets: Sequence[Target]) -> tuple[Check, ...]:
     """All checks: this machine's, each deploy branch's, each host's, each target's, and the clocks'. Never raises."""
     here = (
-        ok("configuration", f"{practice.config}: {len(targets)} target(s)"),
+        ok("configuration", f"{practice.config}: targets: {len(targets)}"),
         *guarded("journal", partial(_journal, practice)),
         *guarded("unfinished runs", partial(_unfinished, practice)),
     )

@@ -25,7 +25,7 @@ def _gate(case: Case, *, healthcheck: bool, blind: str) -> Check:
     add = f"add {place}: [{{kind: http, url: …}}]"
     if case.target.probes:
         with_it = " and the HEALTHCHECK" if healthcheck else ""
-        return ok(name, f"judged by {len(case.target.probes)} configured probe(s){with_it}")
+        return ok(name, f"judged by the configured probes ({len(case.target.probes)}){with_it}")
     if healthcheck:
         return warn(name, "judged by the HEALTHCHECK alone: what customers get is not looked at", add)
     if blind:

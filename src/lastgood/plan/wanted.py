@@ -1,12 +1,15 @@
 """`--to`: the release a person names by tag, digest or commit."""
 
+import msgspec
+
 from lastgood.model.errors import Refused, UsageError
-from lastgood.model.facts import Unknown
+from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Observed
 from lastgood.model.plan import Skipped
-from lastgood.model.release import Release, short
+from lastgood.model.release import Image, Release, short
 from lastgood.plan.choose import Candidate, Choice, locate, statements
-from lastgood.plan.evidence import weigh
+from lastgood.plan.evidence import from_trailers, known_digests, weigh
+from lastgood.plan.running import local_images
 
 
 def named(to: str, commit: str | None, observed: Observed) -> Release | None:
@@ -15,11 +18,18 @@ def named(to: str, commit: str | None, observed: Observed) -> Release | None:
     `commit` is the full id where `to` names a commit of the branch. A commit stands for the release it lies in.
     """
     for release in observed.history:
-        if to in (release.image.tag, release.image.digest) or commit == release.commit:
-            return release
-        if any(j.image.digest == to and j.image.same(release.image) for j in observed.judgements):
+        if to in {release.image.tag, *_digests(release.image, observed)} or commit == release.commit:
             return release
     return None
+
+
+def _digests(image: Image, observed: Observed) -> set[str]:
+    """Every digest that the image is known to have: pinned, said, on a host under its tag, or in the registry now."""
+    said = known_digests(image, (*observed.judgements, *from_trailers("", observed.history)))
+    held = (one.digests for one in local_images(observed) if image.tag and image.tag in one.tags)
+    asked = observed.registry.get(str(image))
+    served = asked.value.digest if isinstance(asked, Known) else None
+    return {image.digest, served or "", *said, *(digest for digests in held for digest in digests)} - {""}
 
 
 def wanted(target: str, release: Release | None, to: str, observed: Observed, short_lived: float) -> Choice:
@@ -30,7 +40,8 @@ def wanted(target: str, release: Release | None, to: str, observed: Observed, sh
     if release is None:
         raise _unknown(to, observed)
     said = statements(target, observed)
-    image = locate(release.image, observed, said)
+    exactly = msgspec.structs.replace(release.image, digest=to) if to in _digests(release.image, observed) else None
+    image = locate(exactly or release.image, observed, said)
     if isinstance(image, Unknown):
         look = f"lastgood history {target.replace('/', ' ')}"
         raise Refused(f"{release.image.name} cannot be had.", because=(image.reason,), next=(look,))

@@ -71,7 +71,10 @@ def _nothing(target: Target, running: Running, wish: Wish) -> NothingToDo | None
 
 def _recorded(running: Running) -> str:
     """The run whose rollback commit pins what runs; the label is gone once a deployment made the containers anew."""
-    return running.release.trailers.run if running.release else ""
+    if running.release is None:
+        return ""
+    said = running.release.trailers
+    return said.run if said.went_to and said.went_to.same(running.release.image) else ""
 
 
 def _choice(  # noqa: PLR0913 - what is chosen from, for whom, and how far it may look

@@ -14,7 +14,7 @@ from lastgood.model.command import Child, Command, Completed
 from lastgood.model.event import Failure, Run, StepDone, StepFailed
 from lastgood.model.facts import Known, No, Unclear, Unknown, Verdict, Yes
 from lastgood.model.gate import Passed
-from lastgood.model.observed import HostView
+from lastgood.model.observed import Container, HostView
 from lastgood.model.step import (
     CaptureStep,
     EngineStep,
@@ -92,8 +92,19 @@ def strangers(run: Run, target: Target, tools: Tools) -> tuple[str, ...]:
         f"{container.name} on {host} runs {container.image}" + (f" (run {container.run})" if container.run else "")
         for host, view in look_everywhere(target, tools, repository).items()
         for container in (view.containers.value if isinstance(view.containers, Known) else ())
-        if container.mine and container.run != run.id and f"{container.name}={container.image_id}" not in found[host]
+        if container.mine and container.run != run.id and not _as_found(container, found[host])
     )
+
+
+def _as_found(container: Container, found: tuple[str, ...]) -> bool:
+    """Whether the container runs what the run found (`name=image id`).
+
+    One without a mark may have another name: Compose makes a new container under a name of its own beside the old one,
+    and a process that was killed while it put the state from before back leaves it so.
+    """
+    if container.run:
+        return f"{container.name}={container.image_id}" in found
+    return container.image_id in {one.rpartition("=")[2] for one in found}
 
 
 def _reality(step: EngineStep, doing: Doing) -> Verdict:
@@ -209,7 +220,7 @@ def _act(step: SwitchStep | RestartStep, doing: Doing) -> Outcome:
 
 def _acted(step: SwitchStep | RestartStep) -> str:
     if isinstance(step, SwitchStep):
-        return f"{', '.join(step.services)} on {step.host} now run {step.image.image.name}"
+        return f"every container of {', '.join(step.services)} on {step.host} runs {step.image.image.name}"
     return f"{', '.join(step.containers)} restarted on {step.host}"
 
 

@@ -1,5 +1,6 @@
 """The deploy repo's tree as it would be, built in lastgood's own copy: what is rendered is what is committed."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -40,7 +41,7 @@ class Trees:
         config = self._config(after, scope, release)
         pin = Image(release.image.repository, release.image.tag, candidate.image.image.digest)
         if scope is Scope.CONFIG_ONLY:
-            pin = self._tools.pin.read(self._pin_file(self._tip))
+            pin = self._read(self._pin_file(self._tip))
         tree = self._pinned(config, pin, digest=digest and scope is not Scope.CONFIG_ONLY)
         return self._described(tree, () if scope is Scope.FULL else self._kept(release, after))
 
@@ -99,16 +100,33 @@ class Trees:
             raise PinUnreadable(f"{self._target.pin_file} is not in git at {short(tree)}.")
         return content
 
+    def _read(self, content: bytes) -> Image:
+        with self._naming_the_file():
+            return self._tools.pin.read(content)
+
+    @contextlib.contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        """A pin knows lines and keys only; the reader has to know which file they are in."""
+        try:
+            yield
+        except PinUnreadable as error:
+            what = f"{self._target.pin_file}: {error.what}"
+            raise PinUnreadable(what, because=error.because, next=error.next) from error
+
     def _pinned(self, tree: str, pin: Image, *, digest: bool) -> str:
-        written = self._tools.pin.write(self._pin_file(tree), pin, add_digest=digest)
+        content = self._pin_file(tree)
+        with self._naming_the_file():
+            written = self._tools.pin.write(content, pin, add_digest=digest)
         return self._tools.repo.with_files(tree, {self._target.pin_file: written})
 
     def _described(self, tree: str, kept: tuple[str, ...]) -> Tree:
         content = self._pin_file(tree)
         diff = self._tools.repo.diff(self._tip, tree, self._target.folder)
         changes = tuple(FileChange(path, tuple(masked(line) for line in lines)) for path, lines in diff)
-        pin = self._tools.pin.read(content)
-        return Tree(tree, pin, self._services(tree, pin, self._tools.pin.variables(content)), changes, kept)
+        pin = self._read(content)
+        with self._naming_the_file():
+            variables = self._tools.pin.variables(content)
+        return Tree(tree, pin, self._services(tree, pin, variables), changes, kept)
 
     def _services(self, tree: str, pin: Image, variables: dict[str, str]) -> tuple[str, ...]:
         path = self._tools.engine.file(self._target)
