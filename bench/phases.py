@@ -11,10 +11,10 @@ LEASE = "lease, facts checked again"
 REST = "between steps"
 
 
-def entries(state: Path, run: str = "") -> tuple[Entry, ...]:
+def entries(state: Path) -> tuple[Entry, ...]:
     """The newest run's lines in the journal below XDG_STATE_HOME."""
     with Journal(str(state / "lastgood/journal.db")) as journal:
-        return journal.entries(run or journal.latest() or "")
+        return journal.entries(journal.latest() or "")
 
 
 def phases(lines: Sequence[Entry], consent: int) -> dict[str, float]:

@@ -23,6 +23,7 @@ from sandbox.run import SandboxError, docker, fetch, run, status, wait_until
 MEMBERS = {API: "api", WEB: "web"}
 HEALTH = {API: "/api/health", WEB: "/version.json"}
 OK = 200
+TAKEN = "port is already allocated"  # another world was given the same port between our look and our use of it
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ class World:
         prepare.ensure()
         leftovers.sweep()
         name = name or f"w{os.getpid():x}{time.monotonic_ns() // 1000 % 0xFFFFFF:06x}"
+        for tries_left in (2, 1, 0):
+            try:
+                return cls._built(name, web=web, replicas=replicas, keep=keep)
+            except SandboxError as error:
+                if TAKEN not in str(error) or not tries_left:
+                    raise
+        raise AssertionError  # the last try returns or raises
+
+    @classmethod
+    def _built(cls, name: str, *, web: bool, replicas: int, keep: bool) -> Self:
         root = paths.WORLDS / name
         leftovers.claim(root, keep=keep)
         world = cls(name, root, (free_port(), free_port()))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from lastgood import catalog
-from lastgood.config.load import Config
+from lastgood.config.load import Config, load
 from lastgood.effects.clock import SystemClock
 from lastgood.effects.credentials import DockerCredentials
 from lastgood.effects.files import LocalFiles
 from lastgood.effects.http import PlainHttp
+from lastgood.effects.memo import FolderMemo
 from lastgood.effects.process import LocalProcess
 from lastgood.git.repo import open_repo
 from lastgood.journal.fold import fold
@@ -49,6 +50,11 @@ class Places:
         state = env.get("XDG_STATE_HOME") or f"{home}/.local/state"
         cache = env.get("XDG_CACHE_HOME") or f"{home}/.cache"
         return cls(f"{state}/lastgood", f"{cache}/lastgood")
+
+
+def configured(text: bytes, name: str, places: Places) -> Config:
+    """A checked `lastgood.yaml`. Raises ConfigError."""
+    return load(text, name, FolderMemo(f"{places.cache}/config"))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,21 @@
+from typing import Any
+
 import msgspec
 import pytest
 from plan_values import (
-    REPOSITORY, container, digest, history, image, image_id, judged, local, observed, release, runnable, served, view,
+    REPOSITORY,
+    container,
+    digest,
+    history,
+    image,
+    image_id,
+    judged,
+    local,
+    observed,
+    release,
+    runnable,
+    served,
+    view,
 )  # fmt: skip
 
 from lastgood.model.errors import Refused, UsageError
@@ -58,7 +72,9 @@ def test_what_was_not_condemned_must_be_chosen(grade: Grade) -> None:
 
 
 def test_further_must_go_further_back_than_a_rollback_did() -> None:
-    past = history("v2", "v4", "v3", "v2", "v1", r0=Trailers("R1", image("v4"), image("v2"), (image("v4"), image("v3"))))
+    past = history(
+        "v2", "v4", "v3", "v2", "v1", r0=Trailers("R1", image("v4"), image("v2"), (image("v4"), image("v3")))
+    )
     assert chosen(observed(past, view((container("v2"),), EVERYTHING))) == ["v1"]
 
 
@@ -116,7 +132,7 @@ MOVED = Judgement("shop/prod", image("v3", pinned=True), Grade.VERIFIED, 1, "R1"
     ],
 )  # fmt: skip
 def test_a_release_must_stand_for_the_bytes_that_ran(
-    pin: Image, images: tuple[object, ...], registry: dict[str, object], said: tuple[Judgement, ...], expected: Runnable
+    pin: Image, images: Any, registry: dict[str, Any], said: tuple[Judgement, ...], expected: Runnable
 ) -> None:
     found = locate(pin, observed(PAST, view((), images), registry=registry), said)
     assert isinstance(found, Known)
@@ -133,7 +149,7 @@ def test_a_release_must_stand_for_the_bytes_that_ran(
     ],
 )
 def test_bytes_that_cannot_be_had_must_be_unknown_with_the_reason(
-    images: object, registry: dict[str, object], because: str
+    images: Any, registry: dict[str, Any], because: str
 ) -> None:
     found = locate(image("v3"), observed(PAST, view((), images), registry=registry), ())
     assert isinstance(found, Unknown)
@@ -206,7 +222,7 @@ def test_a_pinned_digest_must_be_found_by_itself() -> None:
     ],
     ids=["by the registry", "by the journal", "by a host"],
 )
-def test_a_digest_must_be_found_by_whoever_knows_it(given: dict[str, object]) -> None:
+def test_a_digest_must_be_found_by_whoever_knows_it(given: dict[str, Any]) -> None:
     images = given.pop("images", ())
     assert named(digest("v2"), None, observed(PAST, view((), images), **given)) == PAST[2]
 

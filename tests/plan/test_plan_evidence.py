@@ -42,7 +42,10 @@ def test_a_judgement_of_other_bytes_under_the_tag_must_not_count_where_the_diges
 
 
 def test_the_evidence_must_say_whence_it_is() -> None:
-    assert weigh(release("v2", 0), [judged("v2", BAD, because="it answered 500")], 300).because == "it answered 500 (run R1)"
+    assert (
+        weigh(release("v2", 0), [judged("v2", BAD, because="it answered 500")], 300).because
+        == "it answered 500 (run R1)"
+    )
     assert weigh(release("v2", 0), [judged("v2", BAD, run="")], 300).because == "bad"
 
 

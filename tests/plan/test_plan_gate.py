@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 from plan_values import FAILING, PASSING, container, database, runnable
@@ -109,7 +111,7 @@ def test_a_shorter_relapse_must_be_waited_out(letters: str) -> None:
         ({"health": "unhealthy"}, "is unhealthy"),
     ],
 )
-def test_an_exit_a_restart_or_the_engine_s_unhealthy_must_fail_at_once(shown: dict[str, object], because: str) -> None:
+def test_an_exit_a_restart_or_the_engine_s_unhealthy_must_fail_at_once(shown: dict[str, Any], because: str) -> None:
     decision = judge([sample(0.0, (container("v2", **shown),))], ASKED)
     assert isinstance(decision, Failed)
     assert because in decision.because
@@ -157,7 +159,9 @@ def test_every_host_must_run_the_image(second: Fact[tuple[Container, ...]] | tup
 
 
 def test_no_host_at_all_must_never_pass() -> None:
-    assert judge([Sample(float(at), {}, (PASSING,)) for at in range(10)], ASKED) == Waiting("no container runs on any host")
+    assert judge([Sample(float(at), {}, (PASSING,)) for at in range(10)], ASKED) == Waiting(
+        "no container runs on any host"
+    )
 
 
 def test_a_oneshot_that_ended_well_must_be_no_failure() -> None:
@@ -198,8 +202,8 @@ def test_limits_must_come_from_the_configuration_then_the_healthcheck_then_the_d
     spec: GateSpec, healthcheck: Healthcheck | None, expected: tuple[float, ...]
 ) -> None:
     found = limits(spec, healthcheck)
-    assert (found.passes, found.interval, found.window, found.limit) == expected
     assert found.because
+    assert expected == (found.passes, found.interval, found.window, found.limit)
 
 
 def test_an_image_is_recognised_by_its_id_and_only_without_one_by_digest() -> None:
@@ -208,7 +212,9 @@ def test_an_image_is_recognised_by_its_id_and_only_without_one_by_digest() -> No
     assert not runs_image(container("v3", digests=container("v2").digests), runnable("v2"))
     assert runs_image(container("v2"), unpulled)
     assert not runs_image(container("v2", digests=()), unpulled)
-    assert not runs_image(container("v2", digests=("",)), msgspec.structs.replace(unpulled, image=ASKED.image.image.parse("reg/shop:v2")))
+    assert not runs_image(
+        container("v2", digests=("",)), msgspec.structs.replace(unpulled, image=ASKED.image.image.parse("reg/shop:v2"))
+    )
 
 
 @pytest.mark.parametrize(

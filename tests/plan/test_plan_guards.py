@@ -20,8 +20,7 @@ def refusal(seen: Observed, *, named: bool = False, **target: object) -> str:
     try:
         check(msgspec.structs.replace(TARGET, **target), seen, identify(seen), named=named)
     except Refused as refused:
-        assert refused.next
-        return " ".join((refused.what, *refused.because))
+        return " ".join((refused.what, *refused.because, *refused.next))
     return ""
 
 

@@ -3,7 +3,20 @@ from typing import Any
 import msgspec
 import pytest
 from plan_values import (
-    FAILING, PASSING, TARGET, container, database, digest, history, image, judged, local, observed, release, served, view,
+    FAILING,
+    PASSING,
+    TARGET,
+    container,
+    database,
+    digest,
+    history,
+    image,
+    judged,
+    local,
+    observed,
+    release,
+    served,
+    view,
 )  # fmt: skip
 
 from lastgood.model.errors import Refused
@@ -11,6 +24,7 @@ from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import State, Tip
 from lastgood.model.release import Grade, Image
 from lastgood.model.report import Health
+from lastgood.model.step import RestartStep
 from lastgood.plan import report, single
 from lastgood.plan.planner import facts
 from lastgood.plan.running import identify
@@ -71,7 +85,9 @@ def test_health_must_need_evidence(containers: tuple[Any, ...], looks: tuple[Any
         ((), (), "missing"),
     ],
 )
-def test_failing_must_name_how_it_fails_now(containers: tuple[Any, ...], looks: tuple[Any, ...], signature: str) -> None:
+def test_failing_must_name_how_it_fails_now(
+    containers: tuple[Any, ...], looks: tuple[Any, ...], signature: str
+) -> None:
     assert report.failing(observed(PAST, view(containers), looks=looks)) == signature
 
 
@@ -156,7 +172,9 @@ def test_an_image_without_a_tag_must_not_be_taken_for_another_one_without() -> N
 def test_a_restart_must_name_every_container_and_keep_the_image() -> None:
     seen = observed(PAST, view((container("v3", "shop-api-2"), container("v3"), database())))
     plan = single.restart(TARGET, seen, identify(seen))
-    assert plan.attempts[0].steps[0].containers == ("shop-api-1", "shop-api-2")
+    restart = plan.attempts[0].steps[0]
+    assert isinstance(restart, RestartStep)
+    assert restart.containers == ("shop-api-1", "shop-api-2")
     assert plan.attempts[0].image.image == image("v3", pinned=True)
     assert (plan.restore, plan.action) == (None, "restart")
 

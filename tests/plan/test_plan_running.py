@@ -1,5 +1,18 @@
 import pytest
-from plan_values import container, database, digest, history, image, image_id, judged, local, observed, release, served, view
+from plan_values import (
+    container,
+    database,
+    digest,
+    history,
+    image,
+    image_id,
+    judged,
+    local,
+    observed,
+    release,
+    served,
+    view,
+)
 
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Unknown
@@ -87,7 +100,9 @@ def test_a_half_done_rollback_must_count_as_older_than_what_it_leaves() -> None:
     assert identify(observed(past, view((container("v1"), container("v3", "shop-api-2"))))).release == past[1]
 
 
-@pytest.mark.parametrize(("first", "second", "run"), [("R1", "R1", "R1"), ("R1", "", ""), ("", "", ""), ("R1", "R2", "")])
+@pytest.mark.parametrize(
+    ("first", "second", "run"), [("R1", "R1", "R1"), ("R1", "", ""), ("", "", ""), ("R1", "R2", "")]
+)
 def test_a_run_must_have_put_all_containers_there_to_be_named(first: str, second: str, run: str) -> None:
     host = view((container("v2", run=first), container("v2", "shop-api-2", run=second)))
     assert identify(observed(PAST, host)).run == run

@@ -166,7 +166,9 @@ def test_a_verified_release_that_fails_the_same_way_must_end_the_walk(
 ) -> None:
     tried = run(plan(attempt(1, "v2", evidence), attempt(2, "v1")), *FIRST_FAILED, signature=before)
     assert ids(next_move(tried, 0)) == (("2.switch.local",) if walks_on else ("restore.switch.local",))
-    ended = next_move(run(tried.plan, *FIRST_FAILED, *done("restore.switch.local", "restore.verify"), signature=before), 0)
+    ended = next_move(
+        run(tried.plan, *FIRST_FAILED, *done("restore.switch.local", "restore.verify"), signature=before), 0
+    )
     if not walks_on:
         assert exits(ended) is Exit.NEEDS_HUMAN
 

@@ -307,7 +307,7 @@ def mounted(world: World, place: Path, options: str, *words: str) -> tuple[int, 
     place.mkdir(parents=True, exist_ok=True)
     script = 'mount -t tmpfs -o "$1" tmpfs "$2" && { [ -e "$2/full" ] || dd if=/dev/zero of="$2/full" bs=4k; true; }'
     inside = f'{script} 2>/dev/null; shift 2; exec "$@"'
-    argv = ["unshare", "--mount", "sh", "-c", inside, "sh", options, place, "lastgood", *words]
+    argv = ["unshare", "--mount", "sh", "-c", inside, "sh", options, str(place), "lastgood", *words]
     done = run(argv, check=False, cwd=world.laptop, env=world.env)
     return done.returncode, done.stdout + done.stderr
 

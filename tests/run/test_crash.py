@@ -1,4 +1,4 @@
-"""A process may die at every boundary of its journal and in the middle of every effect: what another one makes of it."""
+"""A process may die at every boundary of its journal and in the middle of every effect; another one goes on."""
 
 import threading
 from collections.abc import Callable
@@ -166,7 +166,11 @@ def test_abort_after_a_kill_at_any_moment_must_put_back_what_was_or_refuse(
 
 @pytest.mark.parametrize(
     ("moment", "aborting"),
-    [("in up: the old shop-api-1 is gone", False), ("in up: the old shop-api-1 is gone", True), ("before git push", False)],
+    [
+        ("in up: the old shop-api-1 is gone", False),
+        ("in up: the old shop-api-1 is gone", True),
+        ("before git push", False),
+    ],
 )
 def test_a_kill_during_resume_must_change_nothing_about_the_end(
     moment: str, build: Callable[..., World], *, aborting: bool

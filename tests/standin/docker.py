@@ -26,15 +26,17 @@ _EFFECTS = ("up", "pull", "restart")
 
 @dataclass
 class Faults:
-    """What goes wrong, by verb (`up`, `pull`, `restart`, `ps`), one entry for each call; empty when they are used up.
+    """What goes wrong, by verb (`up`, `pull`, `ps`, `reap`, …), one entry for each call; fine when they are used up.
 
     `nothing`: exit 0 without any effect. `fails`: exit 1 without. `fails late`: exit 1 after it. `hangs`: killed at its
-    time limit without effect. `hangs late`: after it. `fine`: as ever.
+    time limit without effect. `hangs late`: after it. `fine`: as ever. `looks` counts the calls of `ps`.
     """
 
     by_verb: dict[str, list[str]] = field(default_factory=dict)
+    looks: int = 0
 
     def next(self, verb: str) -> str:
+        self.looks += verb == "ps"
         left = self.by_verb.get(verb, [])
         return left.pop(0) if left else "fine"
 
@@ -66,7 +68,7 @@ class Docker:
         if on_start:
             on_start(Child(1, self.engine.clock.at, command.argv))
         with self._lock:
-            verb = next((word for word in (*_EFFECTS, "config", "inspect", "ps") if word in command.argv), "")
+            verb = next((word for word in (*_EFFECTS, "config", "logs", "inspect", "ps") if word in command.argv), "")
             fault = self._faults.next(verb)
             if on_line:
                 on_line(f"{verb} is under way")
@@ -106,6 +108,8 @@ class Docker:
 
     def reap(self, child: Child, patience: float) -> bool:  # noqa: ARG002 - the port's signature; nothing is slow here
         """An orphan finishes what it had begun."""
+        if self._faults.next("reap") == "hangs":
+            return False
         for argv in list(self.engine.pending):
             if argv == child.argv:
                 self.engine.pending.remove(argv)
@@ -114,25 +118,35 @@ class Docker:
 
     def _asked(self, command: Command) -> Completed:
         argv, engine = command.argv, self.engine
+        lines: list[str] = []
         match argv[:3]:
             case ("docker", "ps", _):
-                return _said(command, [engine.id(box) for box in engine.of(_after(argv, "label=com.docker.compose.project="))])
+                project = _after(argv, "label=com.docker.compose.project=")
+                lines = [engine.id(box) for box in engine.of(project)]
             case ("docker", "image", "ls"):
-                return _said(command, engine.listed(argv[-1]))
+                lines = engine.listed(argv[-1])
             case ("docker", "version", _):
-                return _said(command, ["20.10.24"])
+                lines = ["20.10.24"]
             case ("docker", "compose", "version"):
-                return _said(command, ["2.40.0"])
+                lines = ["2.40.0"]
+            case ("docker", "logs", _):
+                lines = ["it starts", "password=hunter2"]
+            case _:
+                return self._looked_up(command)
+        return _said(command, lines)
+
+    def _looked_up(self, command: Command) -> Completed:
+        """What can be asked for and not be there."""
+        match command.argv[:3]:
             case ("docker", "image", "inspect"):
-                found = engine.find(argv[-1])
+                found = self.engine.find(command.argv[-1])
                 return _said(command, [found.id]) if found else _failed(command, "No such image")
             case ("docker", "container", "inspect"):
                 return self._inspected(command)
-            case ("docker", "logs", _):
-                return _said(command, ["it starts", "password=hunter2"])
             case ("docker", "compose", _):
                 return self._rendered(command)
-        return Completed(command, None, failure=f"not found: {argv[0]}")
+            case _:
+                return Completed(command, None, failure=f"not found: {command.argv[0]}")
 
     def _inspected(self, command: Command) -> Completed:
         wanted = command.argv[command.argv.index("--") + 1 :]
@@ -200,7 +214,7 @@ class Docker:
         boxes, engine = self.engine.boxes, self.engine
         project = name.removesuffix(name[-2:]).removesuffix(f"-{service}")
         temporary = f"{engine.id(old)[:12]}_{name}" if old else name
-        box = engine.create(project, service, temporary, wanted["image"], wanted.get("labels", {}), form)
+        box = engine.create((project, service, temporary), wanted["image"], wanted.get("labels", {}), form)
         self._point(f"in up: {name} is created beside the old one")
         if old:
             del boxes[old.name]
@@ -213,7 +227,7 @@ class Docker:
 
 
 def _merged(argv: tuple[str, ...]) -> dict[str, Any]:
-    """The services of all files together, with the env files' values. Raises KeyError for a variable that is not set."""
+    """The services of all files together, with the env files' values. Raises KeyError for what is not set."""
     from ruamel.yaml import YAML
 
     values: dict[str, str] = {}

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.standin.clock import NANO, Clock
-from tests.standin.fate import GOOD, RETRIES, START_PERIOD, Fate, Life, life
+from tests.standin.fate import RETRIES, START_PERIOD, Fate, Life, life
 
 SECOND = NANO
 
@@ -24,11 +24,14 @@ class Built:
     repository: str
     version: str
     fate: Fate
-    checked: bool = True
 
     @property
     def id(self) -> str:
         return digest(f"id {self.repository} {self.version}")
+
+    def failing(self) -> "Built":
+        """The same image, in a world in which it answers 500."""
+        return replace(self, fate=Fate(status=500))
 
     @property
     def digest(self) -> str:
@@ -88,8 +91,9 @@ class Engine:
                 return here.built
         return None
 
-    def create(self, project: str, service: str, name: str, ref: str, labels: dict[str, str], wanted: str) -> Box:
-        """A new container, not started."""
+    def create(self, where: tuple[str, str, str], ref: str, labels: dict[str, str], wanted: str) -> Box:
+        """A new container, not started; `where` is its project, its service and its name."""
+        project, service, name = where
         built = self.find(ref)
         assert built is not None
         box = Box(name, project, service, ref, built, labels, wanted, None)
@@ -116,8 +120,7 @@ class Engine:
         """What the questions of lastgood are answered with."""
         now = self.life(box)
         log = [{"Output": "the check fails" if now.health == "unhealthy" else "ok"}]
-        health = {"Health": {"Status": now.health, "Log": log}} if box.built.checked else {}
-        begun = datetime.fromtimestamp((box.begun or 0) / NANO, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+        health = {"Health": {"Status": now.health, "Log": log}} if box.built.fate.checked else {}
         code = box.built.fate.exit_code if now.state == "exited" else 0
         check = {"Test": ["CMD", "check"], "Interval": SECOND, "Timeout": SECOND, "Retries": RETRIES}
         return {
@@ -126,8 +129,8 @@ class Engine:
             "image_id": box.built.id,
             "restarts": now.restarts,
             "restart_policy": "always" if box.built.fate.loops else "no",
-            "state": {"Status": now.state, "ExitCode": code, "StartedAt": begun if box.begun else "0001-01-01", **health},
-            "healthcheck": {**check, "StartPeriod": START_PERIOD * SECOND} if box.built.checked else None,
+            "state": {"Status": now.state, "ExitCode": code, "StartedAt": _moment(box.begun), **health},
+            "healthcheck": {**check, "StartPeriod": START_PERIOD * SECOND} if box.built.fate.checked else None,
             "service": box.service,
             "run": box.labels.get("dev.lastgood.run", ""),
             "image": box.labels.get("dev.lastgood.image", ""),
@@ -135,14 +138,21 @@ class Engine:
 
     def listed(self, repository: str) -> list[str]:
         """The rows of `docker image ls --digests`: one for each pair of a tag and a digest."""
-        rows = []
-        for image_id, here in self.held.items():
-            if here.built.repository != repository:
-                continue
-            for tag in sorted(here.tags) or ["<none>"]:
-                for one in sorted(here.digests) or ["<none>"]:
-                    rows.append({"Repository": repository, "Tag": tag, "Digest": one, "ID": image_id})
+        rows = [
+            {"Repository": repository, "Tag": tag, "Digest": one, "ID": image_id}
+            for image_id, here in self.held.items()
+            if here.built.repository == repository
+            for tag in sorted(here.tags) or ["<none>"]
+            for one in sorted(here.digests) or ["<none>"]
+        ]
         return [json.dumps(row) for row in rows]
 
 
-DATABASE = Built("postgres", "16", GOOD, checked=False)
+def _moment(at: int | None) -> str:
+    """As the engine writes it, to the nanosecond."""
+    if at is None:
+        return "0001-01-01T00:00:00Z"
+    return f"{datetime.fromtimestamp(at // NANO, UTC):%Y-%m-%dT%H:%M:%S}.{at % NANO:09}Z"
+
+
+DATABASE = Built("postgres", "16", Fate(checked=False))

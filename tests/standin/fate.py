@@ -11,7 +11,7 @@ class Fate:
     """What becomes of a container; times in seconds since its start, None for never.
 
     `status` is what it answers over HTTP once it is up, `falls` when that becomes 500. `exits` is when it ends for
-    good, `loops` how often it ends and is started again by the engine.
+    good, `loops` how often it ends and is started again by the engine. `checked` is whether it has a HEALTHCHECK.
     """
 
     status: int = 200
@@ -20,6 +20,7 @@ class Fate:
     exits: float | None = None
     loops: float | None = None
     exit_code: int = 1
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ GOOD = Fate()
 ANSWERS_500 = Fate(status=500)
 EXITS = Fate(exits=0.0)
 CRASH_LOOP = Fate(up=9.0, loops=1.0)
-FAILS_LATER = Fate(falls=4.0)
+FAILS_LATER = Fate(falls=1.5)
 SLOW = Fate(up=4.0)
 
 
@@ -47,7 +48,9 @@ def life(fate: Fate, age: float) -> Life:
     restarts = int(age / fate.loops) if fate.loops else 0
     since_start = age - restarts * fate.loops if fate.loops else age
     failed_for = _failed_for(fate, since_start)
-    answer = None if since_start < fate.up else 500 if fate.falls is not None and since_start >= fate.falls else fate.status
+    answer = (
+        None if since_start < fate.up else 500 if fate.falls is not None and since_start >= fate.falls else fate.status
+    )
     if failed_for is None:
         return Life("running", "healthy", restarts, answer)
     patience = RETRIES if fate.falls is not None else START_PERIOD + RETRIES

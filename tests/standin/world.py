@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from lastgood import catalog
 from lastgood.effects.files import LocalFiles
 from lastgood.git.repo import BareRepo
@@ -105,7 +107,16 @@ class Photo:
 class World:
     """One target, `shop/prod`."""
 
-    def __init__(self, folder: Path, *, push: Push = Push.BEST_EFFORT, gate: GateSpec | None = None) -> None:
+    def __init__(  # noqa: PLR0913 - what a team may configure
+        self,
+        folder: Path,
+        *,
+        push: Push = Push.BEST_EFFORT,
+        gate: GateSpec | None = None,
+        walk: float = 600,
+        untracked: tuple[str, ...] = (),
+        probed: bool = True,
+    ) -> None:
         self.root = folder / "world"
         self._photos = folder / "photos"
         self.outside = Outside()
@@ -114,19 +125,25 @@ class World:
         self._taken = 0
         self._journals: list[Journal] = []
         self._dockers: list[Docker] = []
-        self.target = self._target(push, gate or GateSpec(window=Duration(2)))
+        self.target = msgspec.structs.replace(
+            self._target(probed=probed),
+            push=push,
+            gate=gate or GateSpec(window=Duration(2)),
+            walk_back=WalkBack(time=Duration(walk)),
+            untracked=untracked,
+        )
         self._make()
 
-    def _target(self, push: Push, gate: GateSpec) -> Target:
+    def _target(self, *, probed: bool) -> Target:
         def adapter(family: catalog.Family, kind: str, **options: object) -> Adapter:
             return Adapter(kind, catalog.options(family, kind)(**options))
 
         return Target(
             service="shop", env="prod", repo=str(self.root / "laptop"), branch="main", hosts=("local",),
-            state=str(self.root / "host"), push=push, engine=adapter("engines", "compose"),
+            state=str(self.root / "host"), push=Push.BEST_EFFORT, engine=adapter("engines", "compose"),
             pin=adapter("pins", "values"), pin_file=PIN, registry=adapter("registries", "oci"),
-            probes=(adapter("probes", "http", url=HEALTH, json={"version": "{tag}"}),), gate=gate,
-            walk_back=WalkBack(), untracked=(), checkout=str(self.root / "laptop"),
+            probes=(adapter("probes", "http", url=HEALTH, json={"version": "{tag}"}),) if probed else (),
+            gate=GateSpec(), walk_back=WalkBack(), checkout=str(self.root / "laptop"),
         )  # fmt: skip
 
     def _make(self) -> None:
@@ -138,7 +155,7 @@ class World:
         self.commit({COMPOSE: _COMPOSE.encode(), "README": b"the shop\n"}, "begin")
         engine = self.outside.engine
         engine.hold(DATABASE, "16")
-        engine.create("shop", "db", "shop-db-1", "postgres:16", {}, "").begun = engine.clock.at
+        engine.create(("shop", "db", "shop-db-1"), "postgres:16", {}, "").begun = engine.clock.at
 
     def git(self, *words: str, at: str = "laptop") -> str:
         """Git as people use it."""
@@ -184,7 +201,7 @@ class World:
         engine = self.outside.engine
         name = f"shop-api-{number}"
         engine.boxes.pop(name, None)
-        engine.create("shop", "api", name, f"{REPOSITORY}:{version}", {}, "").begun = engine.clock.at
+        engine.create(("shop", "api", name), f"{REPOSITORY}:{version}", {}, "").begun = engine.clock.at
         self.outside.clock.sleep(60)
 
     @contextmanager

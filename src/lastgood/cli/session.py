@@ -92,7 +92,7 @@ class Session:
         """The service of the deploy repo around the folder `start`. Raises ConfigError."""
         from lastgood.service import Service
 
-        repo, config = _configured(start)
+        repo, config = _configured(start, self.places)
         return Service(repo, config, self.places, os.environ)
 
     def target(self, service: str | None, env: str | None) -> "Target":
@@ -136,15 +136,13 @@ def _known(config: "Config") -> tuple[str, ...]:
     return (f"{config.path} has: {', '.join(config.file.services)}",)
 
 
-def _configured(start: str) -> tuple[str, "Config"]:
+def _configured(start: str, places: "Places") -> tuple[str, "Config"]:
     """The deploy repo around `start` and its configuration: of the working tree, else of the deploy branch."""
     from lastgood.config.find import NAME, find
-    from lastgood.config.load import load
+    from lastgood.service import committed, configured
 
     repo, path = find(start)
     if path is None:
-        from lastgood.service import committed
-
         content = committed(repo, NAME)
         if content is None:
             raise ConfigError(
@@ -152,10 +150,10 @@ def _configured(start: str) -> tuple[str, "Config"]:
                 because=("neither in the folder nor on the remote's branch as last fetched",),
                 next=(f"lastgood init --repo {shlex.quote(repo)}", "or name the deploy repo: --repo PATH"),
             )
-        return repo, load(content, f"{NAME} (of the deploy branch)")
+        return repo, configured(content, f"{NAME} (of the deploy branch)", places)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib brings nothing here
             content = file.read()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    return repo, load(content, NAME)
+    return repo, configured(content, NAME, places)

@@ -6,7 +6,7 @@ import msgspec
 
 from lastgood import catalog
 from lastgood.catalog import Family
-from lastgood.config.document import Document, Place, parse
+from lastgood.config.document import Document, Memo, Place, parse
 from lastgood.config.rules import (
     check_absolute,
     check_branch,
@@ -128,12 +128,12 @@ class Config:
                 check_relative(self.document, (*place, name), path)
 
 
-def load(text: bytes, path: str) -> Config:
+def load(text: bytes, path: str, memo: Memo | None = None) -> Config:
     """Read and check the whole of a `lastgood.yaml`; `path` is its name in messages.
 
     Raises ConfigError, with line and place inside the file, for anything in it that is not understood.
     """
-    document = parse(text, path)
+    document = parse(text, path, memo)
     config = Config(document, typed(document, (), document.value, File))
     _check_environments(document, config.file.environments)
     _check_services(document, config.file)

@@ -122,18 +122,23 @@ def glance(project: str, repository: str) -> tuple[Command, ...]:
 
 def questions(project: str, repository: str) -> tuple[Command, ...]:
     """`glance`, and which engine and which Compose answer."""
-    return (
-        *glance(project, repository),
-        Command((*_VERSION, "--format", "{{.Server.Version}}"), timeout=_LIMIT),
-        *(Command((*compose, "version", "--short"), timeout=_LIMIT) for compose in _COMPOSES),
-    )
+    version = Command((*_VERSION, "--format", "{{.Server.Version}}"), timeout=_LIMIT)
+    return (*glance(project, repository), version, _compose_version(_COMPOSES[0]))
+
+
+def _compose_version(compose: tuple[str, ...]) -> Command:
+    return Command((*compose, "version", "--short"), timeout=_LIMIT)
 
 
 def follow_up(answers: Sequence[Completed]) -> tuple[Command, ...]:
-    """The containers that were listed, one by one: the list itself lacks restarts, image ids and health logs."""
-    listed = _answer(answers, _LIST)
+    """The containers that were listed, one by one, and Compose as a program of its own where the plugin is missing.
+
+    The list itself lacks restarts, image ids and health logs.
+    """
+    listed, plugin = _answer(answers, _LIST), _answer(answers, (*_COMPOSES[0], "version"))
     ids = _ids(listed) if listed and listed.ok else None
-    return (Command((*_INSPECT, "--format", _FORMAT, "--", *ids), timeout=_LIMIT),) if ids else ()
+    inspect = (Command((*_INSPECT, "--format", _FORMAT, "--", *ids), timeout=_LIMIT),) if ids else ()
+    return (*inspect, *(() if plugin is None or _usable(plugin) else (_compose_version(_COMPOSES[1]),)))
 
 
 def read(answers: Sequence[Completed]) -> HostView:

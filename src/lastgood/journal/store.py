@@ -37,6 +37,7 @@ class Journal:
         self.path = path
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
+        self._reserved = False
 
     def __enter__(self) -> Self:
         return self
@@ -67,14 +68,16 @@ class Journal:
             # The pages are the database's now, free for lines to come, and the log begins anew without shrinking.
             # Where a reader is in the way of that the log grows; it does so into the disk, as ever.
             db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            self._reserved = True
 
     def append(self, run: str, event: Event, at: int) -> Entry:
         """Write down one event; it is durable when this returns. `at` is in Unix nanoseconds.
 
         Before RunStarted and Resumed, after which effects begin, the room for the rest of the run is reserved.
         """
-        if isinstance(event, RunStarted | Resumed):
+        if isinstance(event, RunStarted | Resumed) and not self._reserved:
             self.reserve()
+        self._reserved = False
         with self._lock, _told(self.path):
             db = self._writer()
             with schema.writing(db):

@@ -9,21 +9,28 @@ from lastgood.model.facts import Known
 from lastgood.model.observed import Container, HostView, Look
 from lastgood.model.release import Image
 from lastgood.model.target import Target
-from lastgood.observe.together import together
+from lastgood.observe.together import Asked, together
 from lastgood.ports import Tools
 
 
 def look_at(target: Target, tools: Tools, host: str, repository: str, *, brief: bool = False) -> HostView:
     """One host's containers of the service, and its images unless `brief`."""
-    ask = tools.engine.glance if brief else tools.engine.questions
-    first = _ask(tools, host, ask(target, repository))
-    return tools.engine.read((*first, *_ask(tools, host, tools.engine.follow_up(first))))
+    glance = tools.engine.glance(target, repository)
+    beside = () if brief else tuple(c for c in tools.engine.questions(target, repository) if c not in glance)
+    meanwhile = Asked(partial(_followed, tools, host, beside))
+    return tools.engine.read((*_followed(tools, host, glance), *meanwhile.answer()))
 
 
 def look_everywhere(target: Target, tools: Tools, repository: str, *, brief: bool = False) -> dict[str, HostView]:
     """Every host at once."""
     views = together([partial(look_at, target, tools, host, repository, brief=brief) for host in target.hosts])
     return dict(zip(target.hosts, views, strict=True))
+
+
+def _followed(tools: Tools, host: str, commands: tuple[Command, ...]) -> tuple[Completed, ...]:
+    """Answers, and answers to what they make it possible to ask; nothing waits for what it does not need."""
+    first = _ask(tools, host, commands)
+    return (*first, *_ask(tools, host, tools.engine.follow_up(first)))
 
 
 def _ask(tools: Tools, host: str, commands: tuple[Command, ...]) -> tuple[Completed, ...]:

@@ -1,6 +1,7 @@
 """YAML for pins: nodes with their place in the source, so that a value can be replaced and all else stays."""
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lastgood.model.errors import PinUnreadable
@@ -81,8 +82,10 @@ class Document:
         if start == end and (key := self._keys.get(id(node))):
             # A value that is not there is marked at whatever comes next; its place is behind the key's colon.
             start = end = self.text.index(":", key.end_mark.index) + 1
-            node.start_mark = key.start_mark
-        at = place(node, where)
+            node_there: Node = key
+        else:
+            node_there = node
+        at = place(node_there, where)
         if node.style in {"|", ">"} or "\n" in source or "\r" in source:
             raise PinUnreadable(f"{at} is a block of text.", next=("write it in one line",))
         if source.startswith(("&", "!")):
@@ -97,6 +100,7 @@ def place(node: "Node", where: str) -> str:
     return f"line {node.start_mark.line + 1}, {where or 'the whole file'}"
 
 
+@lru_cache(maxsize=128)  # history reads the same few contents again and again
 def _composed(text: str) -> "Node":
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError

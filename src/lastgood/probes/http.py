@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from lastgood.model.duration import Duration
+from lastgood.model.duration import Duration, spoken
 from lastgood.model.facts import Unknown
 from lastgood.model.observed import Container, Look
 from lastgood.model.release import Image
@@ -102,7 +102,7 @@ class HttpProbe:
         limit = self._options.max_latency
         if limit is None or response.elapsed <= limit:
             return None
-        return f"{response.status}, but in {response.elapsed:.2f} s; the limit is {limit}", "http slow"
+        return f"{response.status}, but in {response.elapsed:.2f} s; the limit is {spoken(limit)}", "http slow"
 
     def _praise(self, response: Response, image: Image) -> str:
         fields = [f"{path} {_filled(text, image)}" for path, text in self._options.json.items()]

@@ -52,20 +52,36 @@ def on_tip(step: RecordStep, target: Target, tools: Tools, tip: str) -> str | St
         return step.tree
     was, now = pinned(target, tools, step.base), pinned(target, tools, tip)
     if was != now:
-        return StepFailed(
-            step.id,
-            f"the pin was {_said(was)} when this run was planned and is {_said(now)} now",
-            Failure.CONTRADICTED,
-            next=(
-                f"git log -3 origin/{target.branch} -- {target.pin_file}",
-                f"lastgood status {target.service} {target.env}",
-            ),
-        )
-    ours = tools.repo.changed(step.base, step.tree)
-    theirs = [path for path in tools.repo.changed(step.base, tip, target.folder) if path in ours]
+        said = f"the pin was {_said(was)} when this run was planned and is {_said(now)} now"
+        return _contradicted(step, target, said)
+    files = {path: tools.repo.blob(step.tree, path) for path in tools.repo.changed(step.base, step.tree)}
+    theirs = {path for path in tools.repo.changed(step.base, tip, target.folder) if path in files}
+    if target.pin_file in theirs:
+        again = _pinned_again(step, target, tools, tip)
+        if again is not None:
+            files[target.pin_file] = again
+            theirs.remove(target.pin_file)
     if theirs:
-        return _unsettled(step, f"changed by somebody else meanwhile: {', '.join(theirs)}")
-    return tools.repo.with_files(tip, {path: tools.repo.blob(step.tree, path) for path in ours})
+        return _unsettled(step, f"changed by somebody else meanwhile: {', '.join(sorted(theirs))}")
+    return tools.repo.with_files(tip, files)
+
+
+def _pinned_again(step: RecordStep, target: Target, tools: Tools, tip: str) -> bytes | None:
+    """The tip's pin file with our image, where the image is all that we change in it; None where it is not."""
+    before, ours, theirs = (tools.repo.blob(tree, target.pin_file) for tree in (step.base, step.tree, tip))
+    if before is None or theirs is None:
+        return None
+    for add in (False, True):
+        if tools.pin.write(before, step.pin, add_digest=add) == ours:
+            return tools.pin.write(theirs, step.pin, add_digest=add)
+    return None
+
+
+def _contradicted(step: RecordStep, target: Target, because: str) -> StepFailed:
+    log = f"git log -3 origin/{target.branch} -- {target.pin_file}"
+    return StepFailed(
+        step.id, because, Failure.CONTRADICTED, next=(log, f"lastgood status {target.service} {target.env}")
+    )
 
 
 def _said(pin: Known[Image] | Unknown) -> str:
@@ -82,6 +98,8 @@ def _settled(step: RecordStep, tools: Tools, target: Target, attempt: Attempt, s
     runs = attempt.image.image.digest
     if isinstance(pin, Unknown):
         return _unsettled(step, f"{seen}, but the pin cannot be read back: {pin.reason}")
+    if not pin.value.same(step.pin):
+        return _contradicted(step, target, f"{seen}, but git pins {_said(pin)} since")
     if pin.value.digest or not runs:
         return StepDone(step.id, seen)
     served = tools.registry.available(tools.http, pin.value, tools.credentials)

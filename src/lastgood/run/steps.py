@@ -90,9 +90,9 @@ def strangers(run: Run, target: Target, tools: Tools) -> tuple[str, ...]:
     found = dict(run.plan.facts.running)
     return tuple(
         f"{container.name} on {host} runs {container.image}" + (f" (run {container.run})" if container.run else "")
-        for host, view in look_everywhere(target, tools, repository).items()
+        for host, view in look_everywhere(target, tools, repository, brief=True).items()
         for container in (view.containers.value if isinstance(view.containers, Known) else ())
-        if container.mine and container.run != run.id and not _as_found(container, found[host])
+        if container.mine and container.run != run.id and not _as_found(container, found.get(host, ()))
     )
 
 
@@ -116,7 +116,7 @@ def _reality(step: EngineStep, doing: Doing) -> Verdict:
 
 def _view(host: str, doing: Doing) -> HostView:
     repository = doing.run.plan.attempts[0].image.image.repository
-    return look_at(doing.target, doing.tools, host, repository)
+    return look_at(doing.target, doing.tools, host, repository, brief=True)
 
 
 def _run(commands: tuple[Command, ...], host: str, doing: Doing) -> tuple[Completed, ...]:

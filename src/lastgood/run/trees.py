@@ -1,9 +1,8 @@
 """The deploy repo's tree as it would be, built in lastgood's own copy: what is rendered is what is committed."""
 
-import contextlib
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import takewhile
 
 from lastgood.model.errors import PinUnreadable, Refused
@@ -104,7 +103,7 @@ class Trees:
         with self._naming_the_file():
             return self._tools.pin.read(content)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _naming_the_file(self) -> Iterator[None]:
         """A pin knows lines and keys only; the reader has to know which file they are in."""
         try:
