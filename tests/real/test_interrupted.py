@@ -18,7 +18,7 @@ from operating import (
     says_no,
     stalled,
 )
-from shop import API, Shop
+from shop import API, ENV, Shop
 
 from lastgood.model.errors import Exit
 from sandbox.run import run, wait_until
@@ -207,6 +207,22 @@ def test_do_kill_resume_then_undo_and_redo(shop: Shop) -> None:
     assert shop.serves("good-1")
     shop.rollback(ends=Exit.DONE)
     assert shop.serves("good-1")
+
+
+def test_a_killed_restart_is_completed_by_resume(shop: Shop) -> None:
+    shop.ships("good-1")
+    before = shop.running()[0].container
+    with (
+        stalled(shop, "docker", says("restart")) as docker,
+        begin(shop, "restart", API, ENV, on=docker.path(shop.world.env)) as session,
+    ):
+        docker.reached()
+        run_id = session.run
+        session.dies()
+    shop.does("resume", run_id, ends=Exit.DONE)
+    assert shop.serves("good-1")
+    assert shop.running()[0].container == before
+    assert not lease_file(shop).exists()
 
 
 def test_resume_itself_may_be_killed_and_resumed(shop: Shop) -> None:

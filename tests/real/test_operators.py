@@ -67,6 +67,18 @@ def test_a_lease_whose_holder_is_gone_can_be_taken_over_and_the_old_run_stays_ou
     says_no(shop, "resume", run, ends=Exit.WORLD_MOVED)
 
 
+def test_taking_over_what_a_killed_run_had_put_there_looks_again_and_says_that_git_is_behind(shop: Shop) -> None:
+    bad_release_in_production(shop)
+    with begin(shop, *ROLLBACK) as first:
+        run = first.begun("1.verify")
+        first.dies()
+    containers = shop.scene().containers
+    shop.rollback("--take-over", ends=Exit.MITIGATED, on=shop.another_machine())
+    assert shop.scene().containers == containers
+    shop.does("resume", run, ends=Exit.DONE)
+    assert shop.serves("good-1")
+
+
 def test_a_holder_that_was_taken_over_stops_before_its_next_effect(shop: Shop) -> None:
     bad_release_in_production(shop)
     with (

@@ -8,6 +8,7 @@ import pytest
 from lastgood.model.duration import Duration
 from lastgood.model.errors import Exit, InDoubt, LeaseHeld, Refused
 from lastgood.model.event import Failure, StepDone, StepFailed
+from lastgood.model.plan import Scope
 from lastgood.model.target import GateSpec, Push
 from lastgood.run.planning import Wish
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, FAILS_LATER, GOOD, SLOW, Fate
@@ -403,11 +404,50 @@ def test_a_pin_that_somebody_else_changed_meanwhile_must_call_a_human(mitigated:
     assert mitigated.git("log", "-1", "--format=%s", "main", at="remote.git") == "theirs"
 
 
-def test_the_pin_s_file_that_somebody_else_edited_meanwhile_must_stay_theirs(mitigated: World) -> None:
+def test_the_pin_s_file_that_somebody_else_edited_meanwhile_must_keep_their_edit(mitigated: World) -> None:
     mitigated.commit({PIN: values("v3", level="debug")}, "theirs")
-    ended = mitigated.resume()
-    assert (ended.exit, mitigated.versions()) == (Exit.MITIGATED, ["v2"])
-    assert PIN in str(ended.because)
+    assert mitigated.resume().exit is Exit.DONE
+    assert mitigated.git("show", f"main:{PIN}", at="remote.git").encode() + b"\n" == values("v2", level="debug")
+
+
+@pytest.mark.parametrize("theirs", [values("v3", level="trace"), None], ids=["edited", "the other file"])
+def test_configuration_that_goes_back_and_that_somebody_else_edited_must_stay_theirs(
+    world: World, theirs: bytes | None
+) -> None:
+    extra = f"{FOLDER}/extra.txt"
+    shipped(world, GOOD, GOOD)
+    world.build("v3", ANSWERS_500)
+    world.commit({PIN: values("v3", level="debug"), extra: b"ours\n"}, "release v3")
+    world.deploy("v3")
+    world.plan()
+    world.remote_goes_away()
+    assert world.rollback().exit is Exit.MITIGATED
+    world.remote_comes_back()
+    world.commit({PIN: theirs} if theirs else {extra: b"theirs\n"}, "theirs")
+    ended = world.resume()
+    assert (ended.exit, world.versions()) == (Exit.MITIGATED, ["v2"])
+    assert "changed by somebody else" in str(ended.because)
+    assert world.git("log", "-1", "--format=%s", "main", at="remote.git") == "theirs"
+
+
+def test_a_pin_that_moved_on_after_the_rollback_s_commit_must_call_a_human(bad: World) -> None:
+    bad.restore(next(p for p in bad.photographed(bad.rollback) if "after git push" in p.name))
+    bad.git("pull", "-q", "--ff-only", "origin", "main")
+    bad.commit({PIN: values("v4")}, "theirs")
+    assert bad.resume().exit is Exit.NEEDS_HUMAN
+    assert bad.versions() == ["v2"]
+
+
+def test_configuration_alone_must_go_back_with_its_own_words(world: World) -> None:
+    shipped(world, GOOD)
+    world.build("v2")
+    world.commit({PIN: values("v2", level="debug")}, "release v2")
+    world.deploy("v2")
+    assert world.rollback(Wish(scope=Scope.CONFIG_ONLY)).exit is Exit.DONE
+    assert world.git("show", f"main:{PIN}", at="remote.git").encode() + b"\n" == values("v2")
+    subject = world.git("log", "-1", "--format=%s", "main", at="remote.git")
+    assert subject == "Take the configuration of shop/prod back, v2 stays"
+    assert (world.versions(), world.judged()) == (["v2"], {"v2": "verified"})
 
 
 def test_a_tag_that_was_moved_must_not_count_as_settled(bad: World) -> None:

@@ -44,7 +44,7 @@ from lastgood.plan.walk import End, next_move
 from lastgood.ports import Keeper, Tools
 from lastgood.run import lease
 from lastgood.run.record import SEARCHED
-from lastgood.run.steps import Doing, happened, perform, strangers
+from lastgood.run.steps import Doing, FirstLook, happened, perform, strangers
 
 _NANO = 1_000_000_000
 _ORPHAN_PATIENCE = 10.0
@@ -228,7 +228,7 @@ class _Execution:
         return ended
 
     def _settle(self, step: Step) -> None:
-        match happened(step, self._doing(step)):
+        match happened(step, self._doing(step, self._first_look())):
             case Yes():
                 self._append(StepDone(step.id, "it had taken effect, as reality shows"))
             case No():
@@ -253,7 +253,8 @@ class _Execution:
             lease.renew(desk.tools.files, desk.tools.clock, desk.target.state, desk.target.name, self._token)
         for step in steps:
             self._append(StepStarted(step.id))
-        doing = [self._doing(step) for step in steps]
+        first = self._first_look()
+        doing = [self._doing(step, first) for step in steps]
         try:
             outcomes = together([partial(_attempted, *pair) for pair in zip(steps, doing, strict=True)])
         except KeyboardInterrupt:
@@ -270,7 +271,11 @@ class _Execution:
             next=(f"lastgood resume {self._run}", f"lastgood abort {self._run}"),
         )
 
-    def _doing(self, step: Step) -> Doing:
+    def _first_look(self) -> FirstLook:
+        repository = fold(self._entries).plan.attempts[0].image.image.repository
+        return FirstLook(self._desk.target, self._desk.tools, repository)
+
+    def _doing(self, step: Step, first: FirstLook) -> Doing:
         desk, run = self._desk, fold(self._entries)
         begun = [e.at for e in self._entries if isinstance(e.event, StepStarted) and e.event.step == step.id]
         return Doing(
@@ -281,6 +286,7 @@ class _Execution:
             tell=desk.progress,
             child=lambda child: self._child(step, child),
             since=begun[0] if begun else desk.tools.clock.now(),
+            first=first,
         )
 
     def _child(self, step: Step, child: Child) -> None:

@@ -1,6 +1,7 @@
 """Carries single steps out and asks reality about them. No decision is made here: those are in the plan."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,11 +38,27 @@ from lastgood.run.record import record
 Outcome: TypeAlias = StepDone | StepFailed
 
 
+class FirstLook:
+    """One look at each host for steps that begin at the same moment: whoever asks first asks for all of them."""
+
+    def __init__(self, target: Target, tools: Tools, repository: str) -> None:
+        self._look = partial(look_at, target, tools, repository=repository, brief=True)
+        self._seen: dict[str, HostView] = {}
+        self._lock = threading.Lock()
+
+    def at(self, host: str) -> HostView:
+        """What the host showed."""
+        with self._lock:
+            if host not in self._seen:
+                self._seen[host] = self._look(host)
+            return self._seen[host]
+
+
 @dataclass(frozen=True)
 class Doing:
     """What carrying out a step needs: the target and its tools, the run so far, and whom to tell.
 
-    `since` is when the step was begun, Unix nanoseconds.
+    `since` is when the step was begun, Unix nanoseconds; `first` is what steps begun together see of a host.
     """
 
     target: Target
@@ -51,6 +68,7 @@ class Doing:
     tell: Callable[[str], None]
     child: Callable[[Child], None]
     since: int
+    first: "FirstLook"
 
 
 def perform(step: Step, doing: Doing) -> Outcome:
@@ -108,7 +126,10 @@ def _as_found(container: Container, found: tuple[str, ...]) -> bool:
 
 
 def _reality(step: EngineStep, doing: Doing) -> Verdict:
-    view = _view(step.host, doing)
+    return _verdict(step, _view(step.host, doing), doing)
+
+
+def _verdict(step: EngineStep, view: HostView, doing: Doing) -> Verdict:
     if isinstance(view.containers, Unknown):
         return Unclear(f"{step.host} cannot be seen: {view.containers.reason}")
     return doing.tools.engine.happened(step, view, doing.since, doing.run.id)
@@ -132,7 +153,7 @@ def _run(commands: tuple[Command, ...], host: str, doing: Doing) -> tuple[Comple
 
 def _capture(step: CaptureStep, doing: Doing) -> Outcome:
     """Keep evidence. That it cannot be had is said, and never stands in the way of a rollback."""
-    wanted = doing.tools.engine.evidence(doing.target, _view(step.host, doing))
+    wanted = doing.tools.engine.evidence(doing.target, doing.first.at(step.host))
     placed = [msgspec.structs.replace(command, host=step.host) for _, command in wanted]
     answers = together([partial(doing.tools.process.run, command) for command in placed])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True)}
@@ -151,7 +172,7 @@ def _configuration(doing: Doing) -> dict[str, bytes]:
 
 
 def _pull(step: PullStep, doing: Doing) -> Outcome:
-    if isinstance(_reality(step, doing), Yes):
+    if isinstance(_verdict(step, doing.first.at(step.host), doing), Yes):
         return StepDone(step.id, f"{step.image.image.name} is on {step.host}")
     answers = _run(doing.tools.engine.commands(doing.target, step), step.host, doing)
     seen = _reality(step, doing)
