@@ -5,7 +5,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from fault_words import shipped
 
+from tests.standin.fate import ANSWERS_500, GOOD
 from tests.standin.world import World
 
 _MEMORY = Path("/dev/shm")
@@ -24,3 +26,9 @@ def build() -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(build: Callable[..., World]) -> World:
     return build()
+
+
+@pytest.fixture
+def bad(world: World) -> World:
+    """v3 fails in production; v2 and v1 are good."""
+    return shipped(world, GOOD, GOOD, ANSWERS_500)

@@ -4,27 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fault_words import shipped, state
 
 from lastgood.model.duration import Duration
-from lastgood.model.errors import Exit, InDoubt, LeaseHeld, Refused
+from lastgood.model.errors import Exit, InDoubt, JournalUnwritable, LeaseHeld, Refused
 from lastgood.model.event import Failure, StepDone, StepFailed
-from lastgood.model.plan import Scope
-from lastgood.model.target import GateSpec, Push
+from lastgood.model.target import GateSpec
 from lastgood.run.planning import Wish
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, FAILS_LATER, GOOD, SLOW, Fate
 from tests.standin.world import FOLDER, PIN, World, values
-
-
-@pytest.fixture
-def bad(world: World) -> World:
-    """v3 fails in production; v2 and v1 are good."""
-    return shipped(world, GOOD, GOOD, ANSWERS_500)
-
-
-def shipped(world: World, *fates: Fate) -> World:
-    for number, fate in enumerate(fates, 1):
-        world.ship(f"v{number}", fate)
-    return world
 
 
 def failures(world: World) -> list[tuple[str, Failure]]:
@@ -33,11 +21,6 @@ def failures(world: World) -> list[tuple[str, Failure]]:
 
 def seen(world: World, step: str) -> StepDone:
     return next(e.event for e in world.entries() if isinstance(e.event, StepDone) and e.event.step == step)
-
-
-def state(world: World) -> tuple[list[str], str, bool]:
-    """What runs, what git pins, and whether the lease is held."""
-    return world.versions(), world.pinned(), world.lease()
 
 
 @pytest.mark.parametrize("fate", [ANSWERS_500, EXITS, CRASH_LOOP, FAILS_LATER])
@@ -337,154 +320,36 @@ def test_a_restart_must_be_seen_to_have_happened(world: World, fate: Fate, fault
     assert state(world) == (["v1"], "v1", False)
 
 
-@pytest.fixture
-def mitigated(bad: World) -> World:
-    """The rollback was done while the remote was away."""
-    bad.plan()
-    bad.remote_goes_away()
-    assert bad.rollback().exit is Exit.MITIGATED
-    bad.remote_comes_back()
-    return bad
+def test_a_journal_that_cannot_take_a_line_during_the_switch_must_leave_it_in_doubt(bad: World) -> None:
+    def full(name: str) -> None:
+        if name == "before ChildStarted 1.switch.local":
+            raise JournalUnwritable("The disk is full.")
 
-
-def test_a_remote_that_is_away_must_not_keep_production_from_its_last_good_release(mitigated: World) -> None:
-    assert state(mitigated) == (["v2"], "v3", False)
-    assert mitigated.resume().exit is Exit.DONE
-    assert state(mitigated) == (["v2"], "v2", False)
-
-
-def test_an_abort_while_the_remote_is_away_must_be_refused(mitigated: World) -> None:
-    mitigated.remote_goes_away()
-    with pytest.raises(Refused, match="cannot be aborted now"):
-        mitigated.resume(aborting=True)
-    assert mitigated.versions() == ["v2"]
-
-
-def test_a_push_that_the_remote_refuses_must_leave_the_run_mitigated(bad: World) -> None:
-    hook = bad.root / "remote.git/hooks/pre-receive"
-    hook.parent.mkdir()
-    hook.write_text("#!/bin/sh\necho protected >&2\nexit 1\n")
-    hook.chmod(0o755)
-    assert bad.rollback().exit is Exit.MITIGATED
-    assert state(bad) == (["v2"], "v3", False)
-    hook.unlink()
+    bad.at_point = full
+    assert bad.rollback().exit is Exit.IN_DOUBT
+    assert bad.versions() == ["v3"]
+    bad.at_point = lambda _: None
     assert bad.resume().exit is Exit.DONE
     assert state(bad) == (["v2"], "v2", False)
 
 
-def test_unrelated_commits_meanwhile_must_stay_below_the_rollback(mitigated: World) -> None:
-    mitigated.commit({"README": b"meanwhile\n", f"{FOLDER}/notes.txt": b"new\n"}, "unrelated")
-    assert mitigated.resume().exit is Exit.DONE
-    shown = mitigated.git("show", "main:README", at="remote.git")
-    assert (shown, mitigated.pinned()) == ("meanwhile", "v2")
-    assert mitigated.git("log", "-2", "--format=%s", "main", at="remote.git").splitlines()[1] == "unrelated"
-
-
-def test_a_commit_that_comes_in_at_the_very_push_must_be_built_upon(bad: World) -> None:
-    pushes: list[str] = []
-
-    def race(name: str) -> None:
-        if name == "before git push" and not pushes:
-            pushes.append(name)
-            bad.commit({"README": b"raced\n"}, "raced")
-
-    bad.at_point = race
+def test_a_run_that_leaves_what_an_earlier_run_put_there_must_be_resumed_as_well(bad: World) -> None:
     assert bad.rollback().exit is Exit.DONE
-    subjects = bad.git("log", "-2", "--format=%s", "main", at="remote.git").splitlines()
-    assert subjects == ["Roll shop/prod back from v3 to v2", "raced"]
-    assert bad.pinned() == "v2"
-
-
-@pytest.mark.parametrize("pin", [values("v4"), b"image: [\n"], ids=["another release", "unreadable"])
-def test_a_pin_that_somebody_else_changed_meanwhile_must_call_a_human(mitigated: World, pin: bytes) -> None:
-    mitigated.commit({PIN: pin}, "theirs")
-    ended = mitigated.resume()
-    assert (ended.exit, mitigated.versions()) == (Exit.NEEDS_HUMAN, ["v2"])
-    assert "changed its pin" in ended.what
-    assert mitigated.git("log", "-1", "--format=%s", "main", at="remote.git") == "theirs"
-
-
-def test_the_pin_s_file_that_somebody_else_edited_meanwhile_must_keep_their_edit(mitigated: World) -> None:
-    mitigated.commit({PIN: values("v3", level="debug")}, "theirs")
-    assert mitigated.resume().exit is Exit.DONE
-    assert mitigated.git("show", f"main:{PIN}", at="remote.git").encode() + b"\n" == values("v2", level="debug")
-
-
-@pytest.mark.parametrize("theirs", [values("v3", level="trace"), None], ids=["edited", "the other file"])
-def test_configuration_that_goes_back_and_that_somebody_else_edited_must_stay_theirs(
-    world: World, theirs: bytes | None
-) -> None:
-    extra = f"{FOLDER}/extra.txt"
-    shipped(world, GOOD, GOOD)
-    world.build("v3", ANSWERS_500)
-    world.commit({PIN: values("v3", level="debug"), extra: b"ours\n"}, "release v3")
-    world.deploy("v3")
-    world.plan()
-    world.remote_goes_away()
-    assert world.rollback().exit is Exit.MITIGATED
-    world.remote_comes_back()
-    world.commit({PIN: theirs} if theirs else {extra: b"theirs\n"}, "theirs")
-    ended = world.resume()
-    assert (ended.exit, world.versions()) == (Exit.MITIGATED, ["v2"])
-    assert "changed by somebody else" in str(ended.because)
-    assert world.git("log", "-1", "--format=%s", "main", at="remote.git") == "theirs"
-
-
-def test_a_pin_that_moved_on_after_the_rollback_s_commit_must_call_a_human(bad: World) -> None:
-    bad.restore(next(p for p in bad.photographed(bad.rollback) if "after git push" in p.name))
-    bad.git("pull", "-q", "--ff-only", "origin", "main")
-    bad.commit({PIN: values("v4")}, "theirs")
-    assert bad.resume().exit is Exit.NEEDS_HUMAN
-    assert bad.versions() == ["v2"]
-
-
-def test_configuration_alone_must_go_back_with_its_own_words(world: World) -> None:
-    shipped(world, GOOD)
-    world.build("v2")
-    world.commit({PIN: values("v2", level="debug")}, "release v2")
-    world.deploy("v2")
-    assert world.rollback(Wish(scope=Scope.CONFIG_ONLY)).exit is Exit.DONE
-    assert world.git("show", f"main:{PIN}", at="remote.git").encode() + b"\n" == values("v2")
-    subject = world.git("log", "-1", "--format=%s", "main", at="remote.git")
-    assert subject == "Take the configuration of shop/prod back, v2 stays"
-    assert (world.versions(), world.judged()) == (["v2"], {"v2": "verified"})
-
-
-def test_a_tag_that_was_moved_must_not_count_as_settled(bad: World) -> None:
-    moved = bad.build("other", host=False)
-    bad.outside.registry.tags[moved.repository, "v2"] = moved.digest
-    ended = bad.rollback()
-    assert (ended.exit, bad.versions()) == (Exit.MITIGATED, ["v2"])
-    assert any("digest" in line for line in ended.next)
-    bad.git("pull", "-q", "--ff-only", "origin", "main")
-    bad.commit({PIN: values("v2", digest=bad.image("v2").digest)}, "pin the digest")
+    further = [p for p in bad.photographed(lambda: bad.rollback(Wish(further=True))) if "before up" in p.name]
+    bad.restore(further[0].without_orphans())
     assert bad.resume().exit is Exit.DONE
+    assert state(bad) == (["v1"], "v1", False)
 
 
-def test_a_remote_that_must_be_pushed_to_must_answer_before_anything_is_touched(build: Callable[..., World]) -> None:
-    world = shipped(build(push=Push.REQUIRED), GOOD, ANSWERS_500)
-    world.plan()
-    world.remote_goes_away()
-    with pytest.raises(Refused, match="requires a push"):
-        world.rollback()
-    assert (world.versions(), world.lease()) == (["v2"], False)
+@pytest.mark.parametrize("theirs", ["v1", ""], ids=["another image", "nothing"])
+def test_a_state_from_before_that_is_not_seen_to_run_must_call_a_human(world: World, theirs: str) -> None:
+    shipped(world, EXITS, ANSWERS_500)
 
+    def meddle(name: str) -> None:
+        if name == "after StepDone restore.switch.local":
+            del world.outside.engine.boxes["shop-api-1"]
+            world.deploy(theirs) if theirs else None
 
-def test_a_git_without_an_identity_must_leave_the_run_mitigated(bad: World) -> None:
-    (bad.root / "home/.gitconfig").write_text("[user]\nuseConfigOnly = true\n")
-    assert bad.rollback().exit is Exit.MITIGATED
-    assert bad.versions() == ["v2"]
-
-
-def test_a_rollback_must_say_in_git_what_it_did_and_learned(world: World) -> None:
-    shipped(world, GOOD, EXITS, ANSWERS_500)
-    world.rollback()
-    message = world.git("log", "-1", "--format=%B", "main", at="remote.git")
-    run = world.run()
-    assert run
-    assert f"Lastgood-Run: {run.id}" in message
-    assert f"Lastgood-To: {world.image('v1')}" in message
-    assert [line.split(" ")[1] for line in message.splitlines() if line.startswith("Lastgood-Bad")] == [
-        str(world.image("v2")),
-        str(world.image("v3")),
-    ]
+    world.at_point = meddle
+    assert world.rollback().exit is Exit.NEEDS_HUMAN
+    assert failures(world)[-1] == ("restore.verify", Failure.RELEASE)

@@ -1,15 +1,22 @@
 """From a wish to a plan, on real git: which release, which tree, and what is refused."""
 
+import shlex
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from lastgood.model.errors import Exit, PathConflict, PinUnreadable, Refused, UsageError, WorldMoved
+from lastgood.model.event import ChildStarted
+from lastgood.model.facts import Known, Unknown
+from lastgood.model.observed import Availability
 from lastgood.model.plan import NothingToDo, ReversiblePlan, Scope
 from lastgood.model.step import RenderStep
+from lastgood.observe.world import asked_too, observe
+from lastgood.run.executor import commands
 from lastgood.run.planning import Wish
 from tests.standin.fate import ANSWERS_500, GOOD
-from tests.standin.world import COMPOSE, FOLDER, PIN, World, values
+from tests.standin.world import COMPOSE, FOLDER, PIN, REPOSITORY, World, values
 
 SECRETS = f"{FOLDER}/settings.txt"
 
@@ -276,3 +283,46 @@ def test_good_releases_must_be_left_without_being_condemned(world: World) -> Non
         world.ship(version, GOOD)
     world.rollback()
     assert world.judged() == {"v2": "verified", "v3": "rolled back"}
+
+
+def test_a_later_edit_next_to_the_image_must_be_no_conflict(world: World) -> None:
+    world.ship("v1")
+    world.build("v2", ANSWERS_500)
+    world.commit({PIN: values("v2"), SECRETS: b"came with v2\n"}, "release v2")
+    world.deploy("v2")
+    world.commit({PIN: values("v2", level="debug")}, "later, the lines around")
+    plan = made(world)
+    assert (tree(world, plan, PIN), tree(world, plan, SECRETS)) == (values("v1", level="debug"), None)
+
+
+def test_the_commands_shown_must_be_those_that_are_run(world: World) -> None:
+    world.ship("v1", host=False)
+    world.ship("v2", ANSWERS_500)
+    plan = made(world)
+    with world.tools() as tools:
+        shown = commands(plan, world.target, tools)
+    assert world.rollback().exit is Exit.DONE
+    children = [e.event for e in world.entries() if isinstance(e.event, ChildStarted)]
+    assert [child.step for child in children] == ["1.pull.local", "1.switch.local"]
+    for child in children:
+        assert shown[child.step] == (shlex.join(child.child.argv),)
+    assert len(shown["1.render.local"]) == 2
+
+
+def test_the_registry_must_be_asked_for_a_release_it_was_not_asked_for(world: World) -> None:
+    world.ship("v1", host=False)
+    world.ship("v2")
+    with world.tools() as tools:
+        seen = msgspec.structs.replace(observe(world.target, tools, (), 12), registry={})
+        asked = asked_too(tools, seen, seen.history[1])
+        assert asked.registry == {f"{REPOSITORY}:v1": Known(Availability(world.image("v1").digest))}
+        assert asked_too(tools, asked, seen.history[1]) is asked
+
+
+def test_a_host_that_cannot_be_seen_must_still_let_the_probes_say_what_customers_get(world: World) -> None:
+    world.ship("v1", ANSWERS_500)
+    world.outside.faults.by_verb["ps"] = ["fails"] * 3
+    with world.tools() as tools:
+        seen = observe(world.target, tools, (), 12)
+    assert isinstance(seen.hosts["local"].containers, Unknown)
+    assert [look.signature for look in seen.looks] == ["http 500"]

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from lastgood.record.keeper import RedactingKeeper
 from lastgood.run import executor
 from lastgood.run.planning import Wish, plan
 from tests.standin.clock import NANO, Clock
+from tests.standin.disk import copied, listing
 from tests.standin.docker import Docker, Faults
 from tests.standin.engine import DATABASE, Built, Engine
 from tests.standin.fate import GOOD, Fate
@@ -310,13 +311,13 @@ class World:
         """Keep this moment."""
         self._taken += 1
         folder = self._photos / str(self._taken)
-        _copy(self.root, folder)
+        copied(self.root, folder)
         return Photo(name, folder, copy.deepcopy(self.outside))
 
     def restore(self, photo: Photo) -> None:
         """Go back to that moment."""
         shutil.rmtree(self.root)
-        _copy(photo.folder, self.root)
+        copied(photo.folder, self.root)
         self.outside = copy.deepcopy(photo.outside)
         self.at_point = lambda _: None
 
@@ -329,7 +330,7 @@ class World:
         seen: list[tuple[object, ...]] = []
 
         def take(name: str) -> None:
-            looks = (_listing(self.root), copy.deepcopy(self.outside))
+            looks = (listing(self.root), copy.deepcopy(self.outside))
             if seen[-1:] == [looks]:
                 photos[-1] = replace(photos[-1], name=f"{photos[-1].name}, {name}")
             else:
@@ -373,33 +374,3 @@ class World:
         """The release as a run names it."""
         built = Built(REPOSITORY, version, GOOD)
         return Image(REPOSITORY, version, built.digest)
-
-
-def _listing(folder: Path) -> list[tuple[str, int, int]]:
-    """Every file with its size and the moment of its last change."""
-    found = []
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # others may be writing at this very moment
-            seen = path.lstat()
-            found.append((str(path), seen.st_size, seen.st_mtime_ns))
-    return sorted(found)
-
-
-def _copy(source: Path, target: Path, tries: int = 20) -> None:
-    """Copy a tree in which others may be writing at this very moment."""
-    for _ in range(tries - 1):
-        try:
-            shutil.copytree(source, target, symlinks=True, copy_function=_copied)
-        except (shutil.Error, OSError):
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            return
-    shutil.copytree(source, target, symlinks=True, copy_function=_copied)
-
-
-def _copied(source: str, target: str) -> None:
-    """Git's objects never change, so that they need not be copied."""
-    if "/objects/" in source:
-        os.link(source, target)
-    else:
-        shutil.copy(source, target)

@@ -2,7 +2,7 @@
 
 import enum
 import hashlib
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -109,9 +109,6 @@ class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
     because: str
     image: Runnable | None = None
     run: str = ""
-
-
-Plan: TypeAlias = ReversiblePlan
 
 
 class Consent(msgspec.Struct, frozen=True):

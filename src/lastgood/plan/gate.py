@@ -56,7 +56,7 @@ def judge(samples: Sequence[Sample], asked: Question) -> GateDecision:
     streak = _streak(missing)
     if streak >= asked.limits.passes and now.at - samples[-streak].at >= asked.limits.window:
         looked = f"{streak} looks in a row over {spoken(now.at - samples[-streak].at)}"
-        return Passed("; ".join((looked, *(f"{look.probe}: {look.said}" for look in now.looks))))
+        return Passed("; ".join((looked, *(look.said for look in now.looks))))
     relapsed = _relapsed(missing, asked.limits.passes)
     if relapsed:
         return Failed(
