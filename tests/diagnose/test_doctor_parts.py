@@ -100,7 +100,7 @@ TARGET = Target(
 
 def seen(*, check: Healthcheck | None, looks: Sequence[Look] = (), lease: str = "", blind: str = "") -> case.Case:
     containers: Fact[tuple[Container, ...]] = Unknown(blind) if blind else Known(())
-    view = HostView(containers, Known(()), check, "28.2.2", ("docker", "compose"))
+    view = HostView(containers, Known(()), check, ("docker", "compose"))
     tip = Tip("c" * 40, Known(Image("reg/shop", "sha-1")), Known("remote"))
     observed = Observed(tip, (), complete=True, hosts={"local": view}, registry={}, looks=tuple(looks), lease=lease)
     no_tools: Tools = object()  # type: ignore[assignment] # these checks judge what was seen already

@@ -124,7 +124,6 @@ class World:
             Known(self.containers or (container(tags[0]),)),
             Known(present(*tags) if self.images is None else self.images),
             Healthcheck(),
-            "Docker 28.3.0",
             ("docker", "compose"),
         )
         served = {str(image(tag)): Known(Availability(digest(tag))) for tag in tags} | self.served

@@ -125,8 +125,6 @@ class Docker:
                 lines = [engine.id(box) for box in engine.of(project)]
             case ("docker", "image", "ls"):
                 lines = engine.listed(argv[-1])
-            case ("docker", "version", _):
-                lines = ["20.10.24"]
             case ("docker", "compose", "version"):
                 lines = ["2.40.0"]
             case ("docker", "logs", _):

@@ -36,10 +36,9 @@ def _engine(case: Case, host: str) -> tuple[Check, ...]:
     if isinstance(case.seen, LastgoodError):
         return (unknown(f"{host}: engine", f"not looked at: {case.seen.what}"),)
     view = case.seen.hosts[host]
-    if not view.engine:
-        because = view.containers.reason if isinstance(view.containers, Unknown) else "it does not tell its version"
-        return (fail(f"{host}: engine", f"the engine does not answer: {because}", "docker version"),)
-    return (ok(f"{host}: engine", f"Docker {view.engine} answers"), _compose(view, host))
+    if isinstance(view.containers, Unknown):
+        return (fail(f"{host}: engine", f"the engine does not answer: {view.containers.reason}", "docker version"),)
+    return (ok(f"{host}: engine", "Docker answers"), _compose(view, host))
 
 
 def _compose(view: HostView, host: str) -> Check:

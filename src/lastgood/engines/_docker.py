@@ -23,7 +23,6 @@ _T = TypeVar("_T")
 _LIST = ("docker", "ps")
 _INSPECT = ("docker", "container", "inspect")
 _IMAGES = ("docker", "image", "ls")
-_VERSION = ("docker", "version")
 _COMPOSES = (("docker", "compose"), ("docker-compose",))
 _OLDEST_COMPOSE = 2
 _LIMIT = 10.0
@@ -121,9 +120,8 @@ def glance(project: str, repository: str) -> tuple[Command, ...]:
 
 
 def questions(project: str, repository: str) -> tuple[Command, ...]:
-    """`glance`, and which engine and which Compose answer."""
-    version = Command((*_VERSION, "--format", "{{.Server.Version}}"), timeout=_LIMIT)
-    return (*glance(project, repository), version, _compose_version(_COMPOSES[0]))
+    """`glance`, and whether Compose answers."""
+    return (*glance(project, repository), _compose_version(_COMPOSES[0]))
 
 
 def _compose_version(compose: tuple[str, ...]) -> Command:
@@ -145,12 +143,10 @@ def read(answers: Sequence[Completed]) -> HostView:
     """The answers as facts, told apart by the commands that they answer."""
     images = _images(_answer(answers, _IMAGES))
     found = _judged(answers, images)
-    version = _answer(answers, _VERSION)
     return HostView(
         containers=Known(tuple(_container(one, images) for one in found.value)) if isinstance(found, Known) else found,
         images=images,
         healthcheck=_slowest(one.seen.healthcheck for one in known_or(found, ()) if one.mine),
-        engine=version.text.strip() if version and version.ok else "",
         compose=next((compose for compose in _COMPOSES if _usable(_answer(answers, (*compose, "version")))), ()),
     )
 

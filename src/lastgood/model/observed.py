@@ -79,7 +79,6 @@ class HostView(msgspec.Struct, frozen=True):
     containers: Fact[tuple[Container, ...]]
     images: Fact[tuple[LocalImage, ...]]
     healthcheck: Healthcheck | None = None
-    engine: str = ""
     compose: tuple[str, ...] = ()
 
 
