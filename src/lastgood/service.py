@@ -23,7 +23,7 @@ from lastgood.model.command import Command
 from lastgood.model.errors import Exit, LastgoodError, UsageError
 from lastgood.model.event import Entry, Run, RunEnded
 from lastgood.model.observed import Observed
-from lastgood.model.plan import Approved, Facts, NothingToDo, ReversiblePlan, auto_approve
+from lastgood.model.plan import Approved, NothingToDo, ReversiblePlan, auto_approve
 from lastgood.model.report import Check, History, Planned, Status
 from lastgood.model.target import Target
 from lastgood.observe.together import together
@@ -257,7 +257,7 @@ def tracked(repo: str) -> tuple[str, ...]:
     return tuple(path for path in found.stdout.decode(errors="surrogateescape").split("\0") if path)
 
 
-def _facts(desk: executor.Desk, plan: ReversiblePlan) -> Facts:
+def _facts(desk: executor.Desk, plan: ReversiblePlan) -> executor.Sight:
     return facts_now(desk.target, desk.tools, plan.attempts[0].image.image.repository)
 
 

@@ -15,7 +15,7 @@ class LossyPlan:
 
 
 def executing_what_nobody_approved(plan: ReversiblePlan, desk: Desk) -> RunEnded:
-    return start(plan, desk, facts=lambda: plan.facts, signature="", take_over=False)  # must fail: arg-type
+    return start(plan, desk, facts=lambda: (plan.facts, {}), signature="", take_over=False)  # must fail: arg-type
 
 
 def rolling_back_what_nobody_approved(service: Service, target: Target, plan: ReversiblePlan, tell: Teller) -> None:

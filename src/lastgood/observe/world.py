@@ -8,7 +8,7 @@ import msgspec
 
 from lastgood.model.errors import GitUnavailable, PinUnreadable, Refused
 from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.observed import Availability, Look, Observed, Tip
+from lastgood.model.observed import Availability, HostView, Look, Observed, Tip
 from lastgood.model.plan import Facts
 from lastgood.model.release import Image, Judgement, Release
 from lastgood.model.target import Target
@@ -23,13 +23,13 @@ from lastgood.ports import Tools
 _ASKED_AT_MOST = 72
 
 
-def facts_now(target: Target, tools: Tools, repository: str) -> Facts:
-    """What a plan relies on, looked at again just before it is carried out."""
+def facts_now(target: Target, tools: Tools, repository: str) -> tuple[Facts, dict[str, HostView]]:
+    """What a plan relies on, looked at again just before it is carried out, and what the hosts showed."""
     hosts = Asked(partial(look_everywhere, target, tools, repository, brief=True))
     with tools.repo.lock():
         remote = tools.repo.fetch()
         tip = _tip(target, tools, remote)
-    return facts(tip.pin, hosts.answer())
+    return facts(tip.pin, hosts.answer()), hosts.answer()
 
 
 def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], depth: int, lease: str = "") -> Observed:

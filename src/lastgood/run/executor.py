@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from lastgood import __version__
 from lastgood.journal.fold import fold
@@ -34,6 +34,7 @@ from lastgood.model.event import (
     StepState,
 )
 from lastgood.model.facts import No, Unclear, Unknown, Yes
+from lastgood.model.observed import HostView
 from lastgood.model.plan import Approved, Facts, ReversiblePlan
 from lastgood.model.release import short
 from lastgood.model.step import CaptureStep, PullStep, RecordStep, RenderStep, RestartStep, Step, SwitchStep, VerifyStep
@@ -64,21 +65,25 @@ class Desk:
     progress: Callable[[str], None]
 
 
-def start(approved: Approved, desk: Desk, *, facts: Callable[[], Facts], signature: str, take_over: bool) -> RunEnded:
+Sight: TypeAlias = tuple[Facts, dict[str, HostView]]
+
+
+def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signature: str, take_over: bool) -> RunEnded:
     """Carry an approved plan out.
 
-    `facts` looks at the world again; `signature` is how the running release was seen to fail, empty where it was not.
-    Raises LeaseHeld where somebody else acts, WorldMoved where the plan no longer fits, JournalUnwritable where no
-    durable record can be made; nothing was touched then.
+    `facts` looks at the world again, and its look serves the first steps as well; `signature` is how the running
+    release was seen to fail, empty where it was not. Raises LeaseHeld where somebody else acts, WorldMoved where the
+    plan no longer fits, JournalUnwritable where no durable record can be made; nothing was touched then.
     """
     plan = approved.plan
     desk.journal.reserve()
     run = new_run_id(desk.tools.clock.now(), secrets.token_bytes(2))
     token = secrets.token_hex(16)
     with desk.live.executing(run), _leased(desk, run, token, plan.action, take_over=take_over):
-        _unmoved(plan.facts, facts())
+        now, hosts = facts()
+        _unmoved(plan.facts, now)
         begun = RunStarted(plan, approved.consent, desk.target.repo, token, signature, __version__)
-        return _Execution(desk, run, token).begin(begun)
+        return _Execution(desk, run, token).begin(begun, hosts)
 
 
 def commands(plan: ReversiblePlan, target: Target, tools: Tools) -> dict[str, tuple[str, ...]]:
@@ -199,9 +204,11 @@ class _Execution:
         self._token = token
         self._entries = list(desk.journal.entries(run))
         self._lock = threading.RLock()
+        self._fresh: dict[str, HostView] = {}
 
-    def begin(self, started: RunStarted) -> RunEnded:
+    def begin(self, started: RunStarted, hosts: dict[str, HostView]) -> RunEnded:
         self._append(started)
+        self._fresh = hosts
         return self._loop()
 
     def again(self, resumed: Resumed, run: Run) -> RunEnded:
@@ -273,7 +280,8 @@ class _Execution:
 
     def _first_look(self) -> FirstLook:
         repository = fold(self._entries).plan.attempts[0].image.image.repository
-        return FirstLook(self._desk.target, self._desk.tools, repository)
+        fresh, self._fresh = self._fresh, {}
+        return FirstLook(self._desk.target, self._desk.tools, repository, fresh)
 
     def _doing(self, step: Step, first: FirstLook) -> Doing:
         desk, run = self._desk, fold(self._entries)

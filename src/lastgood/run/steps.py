@@ -39,11 +39,14 @@ Outcome: TypeAlias = StepDone | StepFailed
 
 
 class FirstLook:
-    """One look at each host for steps that begin at the same moment: whoever asks first asks for all of them."""
+    """One look at each host for steps that begin at the same moment: whoever asks first asks for all of them.
 
-    def __init__(self, target: Target, tools: Tools, repository: str) -> None:
+    `fresh` is what was seen of hosts a moment ago.
+    """
+
+    def __init__(self, target: Target, tools: Tools, repository: str, fresh: dict[str, HostView]) -> None:
         self._look = partial(look_at, target, tools, repository=repository, brief=True)
-        self._seen: dict[str, HostView] = {}
+        self._seen = dict(fresh)
         self._lock = threading.Lock()
 
     def at(self, host: str) -> HostView:
