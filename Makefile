@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean prepare
+.PHONY: help demo test lint bench clean prepare servers
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -19,11 +19,11 @@ help:
 demo: prepare
 	@$(BIN)/python -m sandbox.demo
 
-test: prepare
+test: servers
 	@echo "test: pytest in $(N) processes"
 	@$(BIN)/pytest -n $(N)
 
-bench: prepare
+bench: servers
 	@echo "bench: measuring"
 	@$(BIN)/python -m bench
 
@@ -38,6 +38,9 @@ lint: $(READY)
 prepare: $(READY)
 	@echo "setup: Docker engine, Compose, images"
 	@$(BIN)/python -m sandbox prepare
+
+servers: prepare
+	@$(BIN)/python -m sandbox prepare --servers
 
 clean:
 	@$(PYTHON) -m sandbox clean

@@ -4,16 +4,18 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import contest, scale, startup
+from bench import contest, scale, ssh, startup
 from bench.table import Figure
+from sandbox.fleet import FleetWorld
 from sandbox.releases import API
 from sandbox.run import SandboxError
 from sandbox.world import World
 
 LEAST_STARTS = 9
+SERVERS = (1, 3)
 EARLIER = ("good-1", "good-2", "http-500")
 
 
@@ -22,7 +24,7 @@ def main() -> int:
     wanted = _arguments()
     found: dict[str, object] = {}
     try:
-        for figure in _measured(wanted.only, wanted.rounds):
+        for figure in _measured(wanted.only, wanted.rounds, (wanted.servers,) if wanted.servers else SERVERS):
             figure.show()
             found[figure.title] = {"raw": figure.raw, "notes": figure.notes}
     except SandboxError as error:
@@ -37,14 +39,15 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant (default 5)")
-    parser.add_argument("--only", choices=("contest", "scale", "startup"), help="leave the other figures out")
+    parser.add_argument("--only", choices=("contest", "scale", "startup", "ssh"), help="leave the other figures out")
+    parser.add_argument("--servers", type=int, choices=SERVERS, help="figure 5 on so many servers only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write raw numbers there as well")
     return parser.parse_args()
 
 
-def _measured(only: str | None, rounds: int) -> Iterator[Figure]:
+def _measured(only: str | None, rounds: int, servers: Sequence[int]) -> Iterator[Figure]:
     starts = max(rounds, LEAST_STARTS)
-    if only != "scale":
+    if only not in {"scale", "ssh"}:
         with World.up() as world:
             for name in EARLIER:
                 world.ship(API, name)
@@ -60,6 +63,17 @@ def _measured(only: str | None, rounds: int) -> Iterator[Figure]:
         with World.up() as world:
             scale.prepare(world)
             yield scale.figure(scale.measure(world, starts))
+    if only in {None, "ssh"}:
+        yield from _over_ssh(rounds, servers)
+
+
+def _over_ssh(rounds: int, servers: Sequence[int]) -> Iterator[Figure]:
+    for count in servers:
+        _announce(f"figure 5, {count} server{'s' if count > 1 else ''}")
+        with FleetWorld.up(hosts=count, engine="compose") as world, ssh.joined(world):
+            found = ssh.peers(world)
+            yield from ssh.figures(count, ssh.measure(found, rounds))
+            yield from ssh.facts(found)
 
 
 def _announce(what: str) -> None:

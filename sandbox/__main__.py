@@ -13,7 +13,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Does what the command line says; what cannot be done ends in one sentence."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("prepare", help="set up engine, Compose, images and releases")
+    ready = commands.add_parser("prepare", help="set up engine, Compose, images and releases")
+    ready.add_argument("--servers", action="store_true", help="and what simulated servers need (needs root)")
     up = commands.add_parser("up", help="bring a world up that stays, with good-1 and good-2 shipped")
     up.add_argument("name", nargs="?", default="play")
     commands.add_parser("down", help="take a world down").add_argument("name", nargs="?", default="play")
@@ -30,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _do(args: argparse.Namespace) -> None:
     match args.command:
         case "prepare":
-            prepare.ensure()
+            (prepare.ensure_servers if args.servers else prepare.ensure)()
         case "up":
             _up(args.name)
         case "down":
-            World.attach(args.name).down()
+            leftovers.take_down(args.name)
         case _:
             _clean()
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from sandbox import paths
+from sandbox import packages, paths
 from sandbox.run import SandboxError, docker, run, wait_until
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -82,19 +82,7 @@ def _install() -> None:
     if shutil.which("dockerd") and shutil.which("docker") and shutil.which("iptables"):
         return
     print("sandbox: installing the Docker engine (docker.io, iptables)", flush=True)
-    install(*PACKAGES)
-
-
-def install(*packages: str) -> None:
-    """Installs Debian packages; raises SandboxError naming them when that cannot be done."""
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-    try:
-        if run(command, check=False, env=env, timeout=600).returncode:
-            run(["apt-get", "update", "-qq"], check=False, env=env)
-            run(command, env=env, timeout=600)
-    except SandboxError as error:
-        raise SandboxError(f"install these packages, then try again: {', '.join(packages)} ({error})") from error
+    packages.install(*PACKAGES)
 
 
 def _start() -> None:

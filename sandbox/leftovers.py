@@ -5,7 +5,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from sandbox import paths
+from sandbox import hosts, paths
 from sandbox.releases import API, WEB
 from sandbox.run import SandboxError, docker
 
@@ -22,7 +22,7 @@ def claim(root: Path, *, keep: bool = False) -> None:
         if root.exists():
             raise SandboxError(f"there is a world at {root} already")
         root.mkdir(parents=True)
-        (root / "owner").write_text(KEPT if keep else _identity(os.getpid()))
+        (root / "owner").write_text(KEPT if keep else paths.identity(os.getpid()))
 
 
 def create_network(world: str, root: Path) -> str:
@@ -46,7 +46,13 @@ def remove(world: str, root: Path | None, registry: str | None = None) -> None:
         _each(["image", "rm", "--force"], _images(registry))
     _each(["network", "rm"], _labelled(["network", "ls"], world))
     if root:
-        shutil.rmtree(root, ignore_errors=True)
+        _discard(root)
+
+
+def _discard(root: Path) -> None:
+    """Removes a folder and the servers that are in it."""
+    hosts.remove(root / "hosts")
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _labelled(listing: list[str], world: str, **more: str) -> list[str]:
@@ -54,6 +60,14 @@ def _labelled(listing: list[str], world: str, **more: str) -> list[str]:
     filters = [f"label={WORLD}={world}", *projects, *more.values()]
     found = {name for one in filters for name in docker(*listing, "--quiet", "--filter", one).split()}
     return sorted(found)
+
+
+def take_down(world: str) -> None:
+    """Removes a world of this clone by its name; raises SandboxError where there is none."""
+    root = paths.WORLDS / world
+    if not (root / "owner").exists():
+        raise SandboxError(f"there is no world {world!r}; `python -m sandbox up` makes one")
+    remove(world, root, _registry_of(root))
 
 
 def sweep() -> list[str]:
@@ -64,7 +78,7 @@ def sweep() -> list[str]:
             remove(name, root, _registry_of(root))
         for root in paths.WORLDS.glob("*"):
             if not _owned(root):
-                shutil.rmtree(root, ignore_errors=True)
+                _discard(root)
         return sorted(dead)
 
 
@@ -73,6 +87,8 @@ def remove_all(clone: Path) -> list[str]:
     mine = {name: root for name, root in _worlds().items() if root and root.is_relative_to(clone)}
     for name, root in mine.items():
         remove(name, root, _registry_of(root))
+    for root in (*paths.WORLDS.glob("*"), *paths.cache().glob("engine-*.part")):
+        _discard(root)
     return sorted(mine)
 
 
@@ -99,15 +115,7 @@ def _owned(root: Path | None) -> bool:
         owner = (root / "owner").read_text() if root else ""
     except OSError:
         return False
-    return owner == KEPT or (bool(owner) and owner == _identity(int(owner.split(":")[0])))
-
-
-def _identity(pid: int) -> str:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return f"{pid}:dead"
-    return f"{pid}:{fields[19]}"
+    return owner == KEPT or (bool(owner) and owner == paths.identity(int(owner.split(":")[0])))
 
 
 def _registry_of(root: Path | None) -> str | None:

@@ -62,3 +62,12 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return path.stat().st_ino == os.fstat(descriptor).st_ino
     except FileNotFoundError:
         return False
+
+
+def identity(pid: int) -> str:
+    """Returns what tells a process from any other that has had or will have its pid."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return f"{pid}:dead"
+    return f"{pid}:{'dead' if fields[0] == 'Z' else fields[19]}"

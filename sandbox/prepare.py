@@ -1,9 +1,11 @@
 """Everything worlds need that is made once: engine, Compose, images, releases."""
 
 import functools
+import os
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox import compose, engine, images, paths, rootfs, template
+from sandbox import compose, engine, images, packages, paths, rootfs, stock, template
+from sandbox.run import SandboxError
 
 
 @functools.cache
@@ -24,3 +26,13 @@ def ensure() -> None:
 def _packages() -> None:
     if not template.folder().exists():
         rootfs.download()
+
+
+@functools.cache
+def ensure_servers() -> None:
+    """Makes sure of what only simulated servers need: programs, and the folder that their engines start from."""
+    ensure()
+    if os.getuid() != 0:
+        raise SandboxError("simulated servers need root, for namespaces and network cards")
+    packages.provide(stock.PROGRAMS)
+    stock.ensure()

@@ -85,8 +85,11 @@ class Registry:
 
     def move(self, service: str, tag: str, to_release: str) -> str:
         """Points a tag at another release's image, and returns that image's digest."""
-        manifest = oci.get_manifest(self.url, service, release(service, to_release).tag)
-        return oci.put_manifest(self.url, service, tag, manifest)
+        return self.point(service, tag, release(service, to_release).tag)
+
+    def point(self, service: str, tag: str, to_tag: str) -> str:
+        """Points a tag at the image that another tag has, and returns that image's digest."""
+        return oci.put_manifest(self.url, service, tag, oci.get_manifest(self.url, service, to_tag))
 
     def _wait(self) -> None:
         wait_until(lambda: status(f"{self.url}/v2/") == 200, f"the registry {self.name} answers")  # noqa: PLR2004

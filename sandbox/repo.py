@@ -1,13 +1,14 @@
 """The deploy repository of a world: a bare remote and its clones."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.run import SandboxError, run
 
-TEMPLATE = Path(__file__).parent / "deploy"
+HERE = Path(__file__).parent
+SCRIPTS = HERE / "deploy"
 FOLDER = "envs/prod/apps/{service}"
 COLLEAGUE = "Kim <kim@shop.example>"
 CI = "shop CI <ci@shop.example>"
@@ -23,6 +24,15 @@ config:
 
 # Read by the on-call calendar, not by Compose.
 owner: team-shop
+"""
+
+# The first two lines are GitHub's, word for word; git puts "remote: " in front of them.
+PROTECTION = """\
+#!/bin/sh
+[ "$1" = refs/heads/main ] && [ -z "$MAY_PUSH_TO_MAIN" ] || exit 0
+echo "error: GH006: Protected branch update failed for refs/heads/main." >&2
+echo "error: Changes must be made through a pull request." >&2
+exit 1
 """
 
 
@@ -62,16 +72,17 @@ class Repo:
     def _away(self) -> Path:
         return self.root / "remote.git.unreachable"
 
-    def create(self, words: Mapping[str, str], config: str) -> None:
-        """Creates the remote with its first commit, and the clones."""
+    def create(self, team: str, words: Mapping[str, str], config: str, clones: Sequence[Path]) -> None:
+        """Creates the remote with its first commit, out of the files of a team, and the clones."""
         run(["git", "init", "-q", "--bare", "-b", "main", self.remote], env=self.env)
         run(["git", "clone", "-q", self.remote, self.colleague], env=self.env)
         self._git("symbolic-ref", "HEAD", "refs/heads/main")
-        for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
-            self._place(source, words)
+        for template in (SCRIPTS, HERE / f"deploy_{team}"):
+            for source in sorted(path for path in template.rglob("*") if path.is_file()):
+                self._place(source, source.relative_to(template), words)
         (self.colleague / "lastgood.yaml").write_text(config)
-        self._push("Move the shop's deployments to Git", "main", COLLEAGUE)
-        for clone in (self.laptop, self.checkout):
+        self._push("Move our deployments to Git", "main", COLLEAGUE)
+        for clone in clones:
             run(["git", "clone", "-q", self.remote, clone], env=self.env)
 
     def commit(
@@ -129,8 +140,32 @@ class Repo:
         """Makes the remote reachable again."""
         self._away.rename(self.remote)
 
-    def _place(self, source: Path, words: Mapping[str, str]) -> None:
-        target = self.colleague / source.relative_to(TEMPLATE)
+    def branches(self) -> dict[str, str]:
+        """Returns the remote's branches and the commits they are at."""
+        lines = self._at_remote("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads").splitlines()
+        words = (line.partition(" ") for line in lines)
+        return {name: commit for name, _, commit in words}
+
+    def protect_main(self) -> None:
+        """Lets the remote refuse pushes to main but those of colleagues and CI; other branches are accepted."""
+        hook = self.remote / "hooks/update"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(PROTECTION)
+        hook.chmod(0o755)
+
+    def merge(self, branch: str, *, squash: bool = False) -> str:
+        """Merges a branch into the remote's main as a reviewer would, and returns the new commit."""
+        tree = self._at_remote("merge-tree", "--write-tree", "main", branch).strip()
+        parents = ["-p", "main"] if squash else ["-p", "main", "-p", branch]
+        subject = self._at_remote("log", "-1", "--format=%s", branch).strip()
+        body = self._at_remote("log", "--reverse", "--format=%B", f"main..{branch}").strip()
+        message = f"{subject} (#1)\n\n{body}" if squash else f"Merge pull request #1 from {branch}\n\n{subject}"
+        commit = self._at_remote("commit-tree", tree, *parents, "-m", message).strip()
+        self._at_remote("update-ref", "refs/heads/main", commit)
+        return commit
+
+    def _place(self, source: Path, path: Path, words: Mapping[str, str]) -> None:
+        target = self.colleague / path
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text()
         for word, meaning in words.items():

@@ -8,7 +8,18 @@ from sandbox import compose, engine, paths
 from sandbox.releases import API, WEB
 from sandbox.run import docker
 
-NOT_INHERITED = ("GIT_", "DOCKER_", "COMPOSE_", "XDG_", "LASTGOOD_", "PYTEST_", "NO_COLOR", "FORCE_COLOR", "PYTHONPATH")
+NOT_INHERITED = (
+    "GIT_",
+    "SSH_",
+    "DOCKER_",
+    "COMPOSE_",
+    "XDG_",
+    "LASTGOOD_",
+    "PYTEST_",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "PYTHONPATH",
+)
 PROBES = {API: "/api/health", WEB: "/version.json"}
 ROUTES = (
     "traefik.enable=true",

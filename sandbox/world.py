@@ -82,15 +82,6 @@ class World:
             raise
         return world
 
-    @classmethod
-    def attach(cls, name: str) -> Self:
-        """Returns a world that is already up."""
-        root = paths.WORLDS / name
-        if not (root / "ports").exists():
-            raise SandboxError(f"there is no world {name!r}; `python -m sandbox up` makes one")
-        first, second = (root / "ports").read_text().split()
-        return cls(name, root, (int(first), int(second)))
-
     def down(self) -> None:
         """Removes all of it; doing so twice is fine."""
         leftovers.remove(self.name, self.root, self.registry.host)
@@ -250,7 +241,6 @@ class World:
 
     def _begin(self, *, web: bool, replicas: int) -> None:
         (self.root / "registry.host").write_text(self.registry.host)
-        (self.root / "ports").write_text(f"{self.registry.port} {self._port}")
         labels = ["--label", f"{leftovers.WORLD}={self.name}", "--label", f"{paths.LABEL}=1"]
         options = (*labels, "--network", leftovers.create_network(self.name, self.root))
         with ThreadPoolExecutor() as pool:
@@ -283,4 +273,4 @@ class World:
             "REPLICAS": str(replicas),
         }
         config = setting.config(self.name, self.root, self.url, (API, WEB) if web else (API,))
-        self._repo.create(words, config)
+        self._repo.create("shop", words, config, (self.laptop, self.checkout))

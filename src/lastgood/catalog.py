@@ -9,12 +9,21 @@ import msgspec
 
 from lastgood.model.errors import ConfigError
 from lastgood.model.target import Adapter
-from lastgood.ports import Engine, Pin, Probe, Registry
+from lastgood.ports import Engine, Forge, Line, Pin, Probe, Registry, Rival
 
-Family: TypeAlias = Literal["engines", "pins", "registries", "probes"]
+Family: TypeAlias = Literal["engines", "pins", "registries", "probes", "forges", "rivals"]
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
-_ONE: Final[dict[Family, str]] = {"engines": "engine", "pins": "pin", "registries": "registry", "probes": "probe"}
+_ONE: Final[dict[Family, str]] = {
+    "engines": "engine",
+    "pins": "pin",
+    "registries": "registry",
+    "probes": "probe",
+    "forges": "forge",
+    "rivals": "rival",
+}
+# The names that git reaches github.com by; the last is for ssh where only port 443 is open.
+_GITHUB: Final = frozenset({"github.com", "www.github.com", "ssh.github.com"})
 
 
 def kinds(family: Family) -> tuple[str, ...]:
@@ -66,6 +75,27 @@ def probe(adapter: Adapter) -> Probe:
     """The configured probe."""
     made: Probe = load("probes", adapter.kind).make(adapter.options)
     return made
+
+
+def forge(adapter: Adapter | None, line: Line) -> Forge:
+    """The configured forge; where none is, that of the remote's host: `github` for github.com, else `link`."""
+    kind = adapter.kind if adapter else forge_kind(line.remote)
+    made: Forge = load("forges", kind).make(adapter.options if adapter else options("forges", kind)(), line)
+    return made
+
+
+def forge_kind(remote: str) -> str:
+    """The kind of forge that a remote's address suggests."""
+    from lastgood.model.remote import Remote
+
+    found = Remote.parse(remote)
+    return "github" if found and found.host in _GITHUB else "link"
+
+
+def rivals() -> tuple[Rival, ...]:
+    """Every kind of rival, with its defaults: what is looked for does not depend on a configuration."""
+    members = (load("rivals", kind) for kind in kinds("rivals"))
+    return tuple(member.make(member.Options()) for member in members)
 
 
 def _unknown(family: Family, kind: str) -> ConfigError:

@@ -1,60 +1,45 @@
-"""The composition root, and the one facade behind the command line and whatever else drives lastgood."""
+"""The one facade behind the command line and whatever else drives lastgood."""
 
-import getpass
 import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from lastgood import catalog
-from lastgood.config.load import Config, load
+from lastgood.config.load import Config
 from lastgood.effects.clock import SystemClock
-from lastgood.effects.credentials import DockerCredentials
-from lastgood.effects.files import LocalFiles
-from lastgood.effects.http import PlainHttp
-from lastgood.effects.memo import FolderMemo
-from lastgood.effects.process import LocalProcess
-from lastgood.git.repo import open_repo
+from lastgood.git.origin import read_origin
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.command import Command
-from lastgood.model.errors import Exit, LastgoodError, UsageError
+from lastgood.model.errors import Exit, LastgoodError, Refused, UsageError
 from lastgood.model.event import Entry, Run, RunEnded
+from lastgood.model.facts import Unknown
 from lastgood.model.observed import Observed
-from lastgood.model.plan import Approved, NothingToDo, ReversiblePlan, auto_approve
-from lastgood.model.report import Check, History, Planned, Status
-from lastgood.model.target import Target
+from lastgood.model.plan import Approved, NothingToDo, auto_approve
+from lastgood.model.report import Check, History, Planned, QuarantineChange, QuarantineList, Status
+from lastgood.model.retention import Images, Protection
+from lastgood.model.target import Group, Target
 from lastgood.observe.together import together
-from lastgood.observe.world import facts_now, observe
+from lastgood.observe.world import observe
 from lastgood.plan import report, single
 from lastgood.plan.running import identify
-from lastgood.ports import Tools
+from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import executor, lease
-from lastgood.run.planning import Wish, plan
+from lastgood.run import checkout, executor, lease, quarantine, trail
+from lastgood.run.desk import Desk
+from lastgood.run.leases import held
+from lastgood.run.planning import Said, Wish, drafted, look, plan
+from lastgood.run.quarantine import Asked
+from lastgood.run.steps import sight
+from lastgood.wiring import Places, Workshop, forge_of, who
 
+_DEPTH = 12
+_RECENT = 20  # a run that waits to be settled is one of the newest
 
-@dataclass(frozen=True)
-class Places:
-    """Where lastgood keeps its own things on this machine (XDG Base Directory Specification)."""
-
-    state: str
-    cache: str
-
-    @classmethod
-    def of(cls, env: Mapping[str, str]) -> "Places":
-        """From `XDG_STATE_HOME` and `XDG_CACHE_HOME`, or below the home folder."""
-        home = env.get("HOME", "/")
-        state = env.get("XDG_STATE_HOME") or f"{home}/.local/state"
-        cache = env.get("XDG_CACHE_HOME") or f"{home}/.cache"
-        return cls(f"{state}/lastgood", f"{cache}/lastgood")
-
-
-def configured(text: bytes, name: str, places: Places) -> Config:
-    """A checked `lastgood.yaml`. Raises ConfigError."""
-    return load(text, name, FolderMemo(f"{places.cache}/config"))
+if TYPE_CHECKING:
+    from lastgood.git.revert import CodeRepo
+    from lastgood.model.revert import Suspects
 
 
 @dataclass(frozen=True)
@@ -75,7 +60,17 @@ class Service:
         self._env = env
         self.journal = Journal(f"{places.state}/journal.db")
         self.live = Live(places.state)
-        self._process = LocalProcess()
+        self._workshop = Workshop(places, env)
+
+    def tools(self, target: Target) -> Tools:
+        """The target's members and the effects. Raises GitUnavailable where the deploy repo is none."""
+        return self._workshop.tools(target)
+
+    def group(self, service: str, env: str) -> Group:
+        """One configured target that moves as one: a service, or an app. Raises UsageError as `target` does."""
+        if service not in self.config.apps:
+            return Group.of(self.target(service, env))
+        return Group(service, env, tuple(self.target(member, env) for member in self.config.apps[service]))
 
     def target(self, service: str, env: str) -> Target:
         """One configured target. Raises UsageError, with the right order or the nearest name."""
@@ -85,24 +80,6 @@ class Service:
         """Every configured target, in the file's order."""
         return self.config.targets(self.repo)
 
-    def tools(self, target: Target) -> Tools:
-        """The target's members and the effects. Raises GitUnavailable where the deploy repo is none."""
-        return Tools(
-            process=self._process,
-            http=PlainHttp(),
-            files=LocalFiles(),
-            clock=SystemClock(),
-            credentials=DockerCredentials(self._process, self._docker_config()),
-            repo=open_repo(self._process, target.repo, target.branch, self._places.cache),
-            engine=catalog.engine(target.engine),
-            pin=catalog.pin(target.pin),
-            registry=catalog.registry(target.registry),
-            probes=tuple(catalog.probe(probe) for probe in target.probes),
-        )
-
-    def _docker_config(self) -> str:
-        return self._env.get("DOCKER_CONFIG") or f"{self._env.get('HOME', '/')}/.docker"
-
     def observe(self, target: Target, depth: int = 12) -> Observed:
         """One look at everything about a target."""
         tools = self.tools(target)
@@ -111,10 +88,10 @@ class Service:
     @staticmethod
     def _lease(target: Target, tools: Tools) -> str:
         try:
-            held = lease.read(tools.files, target.state, target.name)
+            there = held(tools.files, target.state, target.name, target.hosts)
         except LastgoodError as error:
             return error.what
-        return held.shown() if held else ""
+        return there.shown() if there else ""
 
     def status(self, target: Target) -> Status:
         """What runs, what git pins, how it fares, what is the last good release."""
@@ -135,58 +112,98 @@ class Service:
         """The newest `depth` releases with evidence and whereabouts."""
         return report.history(target, self.observe(target, depth))
 
-    def plan(self, target: Target, wish: Wish) -> Planned:
+    def images(self, target: Target, releases: int) -> Images:
+        """The images that going back so many releases needs, and where they are. Touches nothing."""
+        from lastgood.observe.images import look
+
+        return look(target, self.tools(target), self.observe(target, max(12, 3 * releases)), releases)
+
+    def protect(self, target: Target, releases: int, *, release: bool) -> Protection:
+        """Protect those images on every host by tags of ours, and take such tags from all others."""
+        from lastgood.run.retention import protect
+
+        before = self.images(target, releases)
+        done, failed, kept = protect(self.tools(target), before, release=release)
+        return Protection(done, failed, kept, self.images(target, releases))
+
+    def plan(self, group: Group, wish: Wish) -> Planned:
         """The plan for a wish, touching nothing. Raises what `run.planning.plan` raises."""
-        tools = self.tools(target)
-        made, observed = plan(target, tools, self.journal.judgements(target.name), wish)
+        tools = self._all_tools(group)
+        made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools))
         if isinstance(made, NothingToDo):
             return Planned(made, "", {})
-        return Planned(made, made.digest, executor.commands(made, target, tools), report.failing(observed))
+        return Planned(made, made.digest, executor.commands(made, group, tools), _failing(group, observed))
 
-    def rollback(
-        self, target: Target, approved: Approved, signature: str, tell: Teller, *, take_over: bool
-    ) -> RunEnded:
+    def _all_tools(self, group: Group) -> dict[str, Tools]:
+        return {target.service: self.tools(target) for target in group.members}
+
+    def _written(self, group: Group, tools: dict[str, Tools]) -> checkout.Written:
+        """What runs that wait to be settled have left in the servers' checkouts."""
+        found: checkout.Written = {}
+        for run in (self.run(run) for run in self.journal.runs()[:_RECENT] if self._unsettled(run)):
+            if run.plan.target.endswith(f"/{group.env}"):
+                for host, files in checkout.left(run, tools[group.first.service]).items():
+                    found.setdefault(host, {}).update(files)
+        return found
+
+    def _said(self, group: Group) -> Said:
+        return {target.service: self.journal.judgements(target.name) for target in group.members}
+
+    def rollback(self, group: Group, approved: Approved, signature: str, tell: Teller, *, take_over: bool) -> RunEnded:
         """Carry an approved plan out."""
-        desk = self._desk(target, tell)
-        return executor.start(
-            approved, desk, facts=partial(_facts, desk, approved.plan), signature=signature, take_over=take_over
+        desk = self._desk(group, tell)
+        before = self.journal.latest(group.name)
+        ended = executor.start(
+            approved, desk, facts=partial(sight, desk, approved.plan), signature=signature, take_over=take_over
         )
+        recorded = approved.plan.action == "rollback" and ended.exit is Exit.DONE
+        if before and recorded and self._unsettled(before):  # this run recorded what runs now
+            what = f"{group.name} was rolled back again since; there is nothing left to settle."
+            self.journal.append(before, RunEnded(Exit.WORLD_MOVED, what), SystemClock().now())
+        return ended
 
-    def check(self, target: Target, tell: Teller) -> RunEnded:
+    def check(self, group: Group, tell: Teller) -> RunEnded:
         """Judge what runs now and record the verdict as evidence. Touches nothing."""
-        return self._single(target, tell, single.check, take_over=False)
+        return self._single(group, tell, single.check, take_over=False)
 
-    def restart(self, target: Target, tell: Teller, *, take_over: bool) -> RunEnded:
+    def restart(self, group: Group, tell: Teller, *, take_over: bool) -> RunEnded:
         """The same release again, gated and journalled."""
-        return self._single(target, tell, single.restart, take_over=take_over)
+        return self._single(group, tell, single.restart, take_over=take_over)
 
-    def _single(self, target: Target, tell: Teller, make: single.Make, *, take_over: bool) -> RunEnded:
-        observed = self.observe(target)
-        made = make(target, observed, identify(observed))
+    def _single(self, group: Group, tell: Teller, make: single.Make, *, take_over: bool) -> RunEnded:
+        tools = self._all_tools(group)
+        seen = look(group, tools, self._said(group), _DEPTH)
+        made = make(group, [drafted(one, tools, Wish()) for one in seen])
         approved = auto_approve(made, who(), "the command itself")
-        return self.rollback(target, approved, report.failing(observed), tell, take_over=take_over)
+        failing = _failing(group, tuple(one.observed for one in seen))
+        return self.rollback(group, approved, failing, tell, take_over=take_over)
 
-    def recheck(self, target: Target, nothing: NothingToDo, tell: Teller, *, take_over: bool = False) -> RunEnded:
+    def recheck(self, group: Group, nothing: NothingToDo, tell: Teller, *, take_over: bool = False) -> RunEnded:
         """Look again whether nothing is to be done: the digest and the gate must pass now, and git must say so.
 
         A run that was left mitigated is settled on the way. Raises LeaseHeld where somebody acts, unless `take_over`:
         what runs may then be a run's that is still under way, or in doubt.
         """
-        tools = self.tools(target)
-        if not take_over:
-            lease.free(tools.files, tools.clock, target.state, target.name)
-        checked = self.check(target, tell)
+        tools = self._all_tools(group)
+        for target in () if take_over else group.members:
+            for host in target.hosts:
+                lease.free(tools[target.service].files(host), SystemClock(), target.state, target.name)
+        checked = self.check(group, tell)
         if checked.exit is not Exit.DONE:
-            further = f"lastgood rollback {target.service} {target.env} --further"
-            what = f"{target.name}: {nothing.because}, but it does not pass the gate now."
+            further = f"lastgood rollback {group.service} {group.env} --further"
+            what = f"{group.name}: {nothing.because}, but it does not pass the gate now."
             return RunEnded(Exit.NEEDS_HUMAN, what, checked.because, (further,))
         if self._unsettled(nothing.run):
             return self.resume(nothing.run, tell)
-        drift = report.drift(observed := self.observe(target), identify(observed))
+        drift = next(filter(None, (self._drift(target) for target in group.members)), "")
         if drift:
-            what = f"{target.name}: {nothing.because}; mitigated, not resolved."
-            return RunEnded(Exit.MITIGATED, what, (drift,), ("lastgood resume, where that run was made",))
-        return RunEnded(Exit.DONE, f"{target.name}: {nothing.because}.", checked.because)
+            what = f"{group.name}: {nothing.because}; mitigated, not resolved."
+            return RunEnded(Exit.MITIGATED, what, (drift,), ("lastgood settle",))
+        return RunEnded(Exit.DONE, f"{group.name}: {nothing.because}.", checked.because)
+
+    def _drift(self, target: Target) -> str:
+        observed = self.observe(target)
+        return report.drift(observed, identify(observed))
 
     def _unsettled(self, run: str) -> bool:
         if run not in self.journal.runs():
@@ -198,19 +215,80 @@ class Service:
         """One run, added up from the journal."""
         return fold(self.journal.entries(run))
 
-    def resume(self, run_id: str, tell: Teller, *, aborting: bool = False) -> RunEnded:
-        """Take a run up again, or put back what was before it."""
+    def resume(self, run_id: str, tell: Teller, *, aborting: bool = False, take_over: bool = False) -> RunEnded:
+        """Take a run up again, or put back what was before it.
+
+        `take_over` takes it from another machine, whose lastgood stops at its next step, should it still be alive.
+        """
+        self.adopt(run_id)
         run = self.run(run_id)
         service, _, env = run.plan.target.partition("/")
-        return executor.resume(run, self._desk(self.target(service, env), tell), who(), aborting=aborting)
+        desk = self._desk(self.group(service, env), tell)
+        return executor.resume(run, desk, who(), aborting=aborting, take_over=take_over)
+
+    def adopt(self, run_id: str) -> None:
+        """Take over what the hosts know of a run that another machine began, or went on with.
+
+        Raises UsageError where nobody knows the run, Refused where what a host knows contradicts the journal here.
+        """
+        known = bool(self.journal.entries(run_id))
+        for hosts, target in self._by_hosts():
+            try:
+                entries = trail.fetch(hosts, self._workshop.files, target.state, run_id)
+            except Refused:
+                if known:  # the journal here is enough; what the run acts on will be asked anyway
+                    continue
+                raise
+            self._adopt(entries)
+            if entries:
+                self._adopt_trees(run_id, hosts, target)
+        if not self.journal.entries(run_id):
+            raise UsageError(f"There is no run {run_id!r}, here or on the hosts.", next=("lastgood runs",))
+
+    def _adopt(self, entries: Sequence[Entry]) -> None:
+        """Take the lines of a host over. Where the run has ended there, lines that only this machine has do not matter.
+
+        A machine that died may have written a line that it did not get to tell the host any more.
+        """
+        try:
+            self.journal.adopt(entries)
+        except Refused:
+            ended = fold(entries).ended
+            if ended is None or ended.exit in (Exit.IN_DOUBT, Exit.MITIGATED):
+                raise
+            here = {(entry.at, type(entry.event)) for entry in self.journal.entries(entries[0].run)}
+            for entry in entries:
+                if (entry.at, type(entry.event)) not in here:
+                    self.journal.append(entry.run, entry.event, entry.at)
+
+    def _adopt_trees(self, run_id: str, hosts: tuple[str, ...], target: Target) -> None:
+        """Have what the run prepared in git, which only the machine that began it made."""
+        plan_, repo = self.run(run_id).plan, self.tools(target).repo
+        with repo.lock():
+            repo.fetch()
+            if plan_.base and not repo.holds(plan_.trees):
+                repo.unpack(trail.trees(hosts, self._workshop.files, target.state, run_id))
+
+    def _by_hosts(self) -> list[tuple[tuple[str, ...], Target]]:
+        """Each set of hosts once, with a target that is on it."""
+        return list({target.hosts: (target.hosts, target) for target in self.targets()}.values())
 
     def unfinished(self) -> str:
-        """The one run that can be taken up. Raises UsageError where there is none, or more than one."""
-        open_ = [run for run in self.journal.runs() if _open(self.run(run)) and not self.live.alive(run)]
-        if len(open_) != 1:
-            what = "No run is unfinished." if not open_ else f"{len(open_)} runs are unfinished: {', '.join(open_)}."
-            raise UsageError(what, next=("lastgood runs",))
-        return open_[0]
+        """The one run that can be taken up, of this machine or by a lease on a host.
+
+        Raises UsageError where there is none, or more than one.
+        """
+        here = [run for run in self.journal.runs() if _open(self.run(run)) and not self.live.alive(run)]
+        return _only(here or self._leased(), "unfinished")
+
+    def unsettled(self) -> str:
+        """The one run that production is served by and git does not say yet. Raises UsageError as `unfinished`."""
+        return _only([run for run in self.journal.runs() if self._unsettled(run)], "waiting to be settled")
+
+    def _leased(self) -> list[str]:
+        """The runs that hold leases on the hosts."""
+        found = (held(self._workshop.files, target.state, target.name, target.hosts) for target in self.targets())
+        return list(dict.fromkeys(there.run for there in found if there))
 
     def doctor(self, targets: Sequence[Target]) -> tuple[Check, ...]:
         """Everything a rollback of these targets will need. Never raises: what cannot be checked is a check as well."""
@@ -227,44 +305,72 @@ class Service:
         )
         return examine(practice, targets)
 
-    def _desk(self, target: Target, tell: Teller) -> executor.Desk:
-        return executor.Desk(
-            target=target,
-            tools=self.tools(target),
+    def quarantine(self, target: Target, action: str, asked: Asked) -> QuarantineChange:
+        """`add` a release to the quarantine or `lift` it, in git. Raises what `run.quarantine` raises."""
+        change = quarantine.add if action == "add" else quarantine.lift
+        return change(target, self.tools(target), self.journal.judgements(target.name), asked)
+
+    def quarantined(self, targets: Sequence[Target]) -> QuarantineList:
+        """What is or was in quarantine for these targets, each branch fetched once; an old answer is said to be old."""
+        tools = {target.name: self.tools(target) for target in targets}
+        branches = {target.branch: tools[target.name].repo for target in targets}
+        remotes = {branch: repo.fetch() for branch, repo in branches.items()}
+        stale = (f"{b}: the remote does not answer: {r.reason}" for b, r in remotes.items() if isinstance(r, Unknown))
+        found = (entry for target in targets for entry in quarantine.listed(target, tools[target.name]))
+        return QuarantineList(tuple(dict.fromkeys(found)), tuple(stale))
+
+    def source(self, service: str) -> tuple[str, str]:
+        """Where the code of a service is, and its branch as configured. Raises UsageError where that is not said."""
+        if service not in self.config.file.services:
+            self.target(service, next(iter(self.config.file.environments)))  # says what is near
+        source = self.config.file.services[service].source
+        if source is None:
+            raise UsageError(
+                f"{self.config.path} does not say where the code of {service} is.",
+                next=(f"services.{service}.source: {{repo: PATH-or-URL}}", "or name a clone of it: --repo PATH"),
+            )
+        return source.repo, source.branch
+
+    def forge(self, remote: str) -> Forge:
+        """The forge of a code repo at this address: the configured one, where it is on the deploy repo's host."""
+        target = self.targets()[0]
+        return forge_of(remote, self._env, target.forge, read_origin(self._workshop.process, self.repo).url)
+
+    def suspects(self, target: Target, repo: "CodeRepo") -> "Suspects":
+        """The commits that the bad release of a target has and the good one has not."""
+        from lastgood.run.suspects import suspects
+
+        return suspects(target, self.observe(target), repo, self._workshop.process)
+
+    def _desk(self, group: Group, tell: Teller) -> Desk:
+        return Desk(
+            group=group,
+            tools=self._all_tools(group),
             journal=self.journal,
             live=self.live,
             keeper=lambda run: RedactingKeeper(f"{self._places.state}/evidence/{run}"),
             holder=f"{who()} pid {os.getpid()}",
+            machine=self._workshop.machine(),
             tell=tell.entry,
             progress=tell.progress,
         )
 
 
-def committed(repo: str, path: str) -> bytes | None:
-    """A file of the deploy branch as last fetched, for a checkout of another branch; None where there is none."""
-    for branch in ("refs/remotes/origin/HEAD", "refs/remotes/origin/main"):
-        found = LocalProcess().run(Command(("git", "-C", repo, "show", f"{branch}:{path}")))
-        if found.ok:
-            return found.stdout
-    return None
+def _failing(group: Group, observed: Sequence[Observed]) -> str:
+    """How what runs is seen to fail; with several services, which of them does is named."""
+    pairs = zip(group.members, observed, strict=True)
+    found = [(target.service, said) for target, one in pairs if (said := report.failing(one))]
+    if not found:
+        return ""
+    return found[0][1] if len(group.members) == 1 else ": ".join(found[0])
 
 
-def tracked(repo: str) -> tuple[str, ...]:
-    """The paths that git holds in a deploy repo. Raises UsageError where it is no git repository."""
-    found = LocalProcess().run(Command(("git", "-C", repo, "ls-files", "-z")))
-    if not found.ok:
-        raise UsageError(f"{repo} is no deploy repo.", because=(found.why(),), next=("lastgood init --repo PATH",))
-    return tuple(path for path in found.stdout.decode(errors="surrogateescape").split("\0") if path)
-
-
-def _facts(desk: executor.Desk, plan: ReversiblePlan) -> executor.Sight:
-    return facts_now(desk.target, desk.tools, plan.attempts[0].image.image.repository)
+def _only(runs: Sequence[str], what: str) -> str:
+    if len(runs) != 1:
+        said = f"No run is {what}." if not runs else f"{len(runs)} runs are {what}: {', '.join(runs)}."
+        raise UsageError(said, next=("lastgood runs",))
+    return runs[0]
 
 
 def _open(run: Run) -> bool:
     return run.ended is None or run.ended.exit in (Exit.IN_DOUBT, Exit.MITIGATED)
-
-
-def who() -> str:
-    """The person or program that acts, as `user@host`."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"

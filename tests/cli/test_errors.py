@@ -66,11 +66,21 @@ def test_a_misspelt_command_must_get_the_nearest_one(lastgood: Lastgood) -> None
     assert "did you mean rollback?" in said.err
 
 
-def test_an_app_must_get_the_commands_for_its_services(lastgood: Lastgood) -> None:
-    said = lastgood("plan", "shop", "prod")
+@pytest.mark.parametrize("verb", ["status", "history"])
+def test_where_one_service_is_looked_at_an_app_must_get_the_commands_for_its_services(
+    verb: str, lastgood: Lastgood
+) -> None:
+    said = lastgood(verb, "shop", "prod")
     assert said.code == 2
-    assert "lastgood plan shop-api prod" in said.err
-    assert "lastgood plan shop-web prod" in said.err
+    assert f"lastgood {verb} shop-api prod" in said.err
+    assert f"lastgood {verb} shop-web prod" in said.err
+
+
+@pytest.mark.parametrize("verb", ["plan", "rollback", "restart", "check"])
+def test_an_app_must_be_planned_as_one(verb: str, lastgood: Lastgood) -> None:
+    said = lastgood(verb, "shop", "prod")
+    assert said.code == 3, "nothing was shipped"
+    assert "No release of this service can be read from git" in said.err
 
 
 def test_an_environment_left_out_must_be_asked_for_where_there_are_two(lastgood: Lastgood) -> None:

@@ -12,6 +12,7 @@ from lastgood.model.errors import ConfigError
 ENV = "environments: {prod: {}}\n"
 SERVICE = ENV + "services:\n  api:\n"  # what a service says stands on line 4
 HTTP = "probes: [{kind: http, url: 'http://x', "
+NO_HOST = "is not a host; write ssh://user@host:port, or local for this machine"
 NO_PATH = "is not a plain relative path (no '..', no leading '/' or '-')"
 
 
@@ -97,12 +98,15 @@ def test_hostile_names_must_be_refused_with_their_place(name: str) -> None:
         ("{hosts: local}", ".hosts: expected a list, got text"),
         ("{hosts: []}", ".hosts: expected a list with something in it"),
         ("{hosts: [local, local]}", ".hosts[1]: local stands here twice"),
-        (
-            "{hosts: ['ssh://deploy@203.0.113.7']}",
-            ".hosts[0]: ssh hosts come with a later version; this one runs on the server itself: local",
+        ("{hosts: ['ssh://deploy@203.0.113.7', 'ssh://[2001:db8::7]:2222']}", None),
+        *(
+            (f"{{hosts: ['{host}']}}", f".hosts[0]: '{host}' {NO_HOST}")
+            for host in ("ssh://", "ssh://-oProxyCommand=x", "ssh://-l@host", "ssh://a b", "ssh://h/p", "ssh://h:port")
         ),
-        ("{hosts: [server1]}", ".hosts[0]: 'server1' is not a host; write local"),
-        ("{hosts: ['-x']}", ".hosts[0]: '-x' is not a host; write local"),
+        ("{order: sideways}", ".order: 'sideways' is not known; there are: one-first, all-at-once, one-by-one"),
+        ("{unreachable: ignore}", ".unreachable: 'ignore' is not known; there are: refuse, go-on"),
+        ("{hosts: [server1]}", f".hosts[0]: 'server1' {NO_HOST}"),
+        ("{hosts: ['-x']}", f".hosts[0]: '-x' {NO_HOST}"),
         ("{push: always}", ".push: 'always' is not known; there are: best-effort, required"),
         ("{push: best_effort}", ".push: 'best_effort' is not known; did you mean best-effort?"),
         ("{branch: --force}", ".branch: '--force' is not a branch name"),
@@ -134,7 +138,7 @@ def test_a_wrong_environment_must_be_told_with_its_place(environment: str, expec
         ("engine: compose", ".engine: expected a mapping, got text"),
         ("engine: {kind: composer}", ".engine.kind: there is no engine kind 'composer'; did you mean compose?"),
         ("engine: {kind: ../x}", ".engine.kind: there is no engine kind '../x'"),
-        ("engine: {kind: 1}", ".engine: kind is missing or no text; one of: compose"),
+        ("engine: {kind: 1}", ".engine: kind is missing or no text; one of: compose, script"),
         ("engine: {fil: x}", ".engine.fil: unknown key; did you mean file?"),
         (
             "engine: {file: /etc/x}",

@@ -51,6 +51,7 @@ def test_every_key_of_the_file_must_be_in_the_schema_and_no_other(
         ("pins", at(*SERVICE, "pin")),
         ("registries", at(*SERVICE, "registry")),
         ("probes", at(*SERVICE, "probes", "items")),
+        ("forges", at("properties", "forge")),
     ],
 )
 def test_every_kind_must_be_there_with_its_own_options(family: Family, found: dict[str, Any]) -> None:

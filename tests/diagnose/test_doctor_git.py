@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lastgood.diagnose import repo
+from lastgood.effects.files import LocalFiles
 from lastgood.effects.process import LocalProcess
 from lastgood.git.repo import open_repo
 from lastgood.model.report import Check, Mark
@@ -43,9 +44,9 @@ class Git:
         process = LocalProcess()
         bare = open_repo(process, str(self.clone), "main", str(self.folder / "cache"))
         unused: dict[str, object] = dict.fromkeys(
-            ("http", "files", "clock", "credentials", "engine", "pin", "registry"), object()
+            ("http", "registry_http", "clock", "credentials", "engine", "pin", "registry"), object()
         )
-        tools = Tools(process=process, repo=bare, probes=(), **unused)  # type: ignore[arg-type] # only git is asked
+        tools = Tools(process=process, repo=bare, files=lambda _: LocalFiles(), probes=(), **unused)  # type: ignore[arg-type] # only git is asked
         return {check.name: check for check in repo.checks(target(self.clone, push), tools)}
 
 
@@ -72,7 +73,8 @@ def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
 def test_a_remote_that_takes_pushes_must_be_ok_and_its_rules_unknown(git: Git) -> None:
     checks = git.checks()
     assert {name: check.mark for name, check in checks.items() if check.mark is not Mark.OK} == {
-        "server rules": Mark.UNKNOWN
+        "server rules": Mark.UNKNOWN,
+        "guard hook": Mark.WARN,
     }
     assert checks["git identity"].said == "commits are by Ada <ada@example.org>"
     assert checks["signing"].said == "git is not set to sign commits, so nothing is signed"

@@ -52,9 +52,15 @@ class Answering:
         self.headers = headers
 
     def ask(
-        self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, timeout: float = 5.0
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        timeout: float = 5.0,
+        body: bytes | None = None,
     ) -> Fact[Response]:
-        del url, method, headers, timeout
+        del url, method, headers, timeout, body
         return Known(Response(200, self.headers, b"", 0.01))
 
 

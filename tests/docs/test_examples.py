@@ -19,6 +19,7 @@ from lastgood.config.schema import (
     File,
     GateFile,
     ServiceFile,
+    SourceFile,
     WalkBackFile,
 )
 from lastgood.model.duration import Duration
@@ -28,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
-FILES = (File, EnvironmentFile, ServiceFile, GateFile, WalkBackFile, DatabaseFile)
+FILES = (File, EnvironmentFile, ServiceFile, GateFile, WalkBackFile, DatabaseFile, SourceFile)
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 

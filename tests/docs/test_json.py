@@ -14,10 +14,28 @@ from lastgood.cli.carry import RunReport
 from lastgood.cli.out import VERSION, Error
 from lastgood.model import errors
 from lastgood.model.observed import Container, Look
-from lastgood.model.plan import Attempt, NothingToDo, Restore, ReversiblePlan, Scope
+from lastgood.model.plan import Attempt, LeftOut, Member, NothingToDo, Part, Restore, ReversiblePlan, Scope
+from lastgood.model.quarantine import Lifted, Quarantined
 from lastgood.model.release import Evidence, Grade, Image, Release, Trailers
-from lastgood.model.report import Check, Health, History, Mark, Past, Planned, RunLine, Status
-from lastgood.model.step import Runnable, Step
+from lastgood.model.report import (
+    Breach,
+    Check,
+    Guarded,
+    GuardReport,
+    Health,
+    History,
+    HookReport,
+    Mark,
+    Past,
+    Planned,
+    QuarantineChange,
+    QuarantineList,
+    RunLine,
+    Status,
+)
+from lastgood.model.retention import Images, Leftover, Needed, Protection
+from lastgood.model.revert import Built, Commit, Passed, Reverted, Reverting, Source, Suspect, Suspects, Undo
+from lastgood.model.step import Pinned, Runnable, Step
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/json.md").read_text()
@@ -28,10 +46,29 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `plan`": Planned,
     "Where `plan.plan` is `reversible`:": ReversiblePlan,
     "An attempt:": Attempt,
-    "A restore has `image`, `steps` and `because` like an attempt. Where `plan.plan` is `nothing`:": NothingToDo,
+    "A member:": Member,
+    "A part:": Part,
+    "A restore has `images`, a list of runnable, and `steps` and `because` like an attempt. Where `plan.plan` is "
+    "`nothing`:": NothingToDo,
+    "## `images`": Images,
+    "A needed image:": Needed,
+    "A leftover:": Leftover,
+    "## `protection`": Protection,
     "## `run`": RunReport,
     "A run line:": RunLine,
     "A check. One that is `fail` makes the exit code 8:": Check,
+    "## `quarantine`": QuarantineList,
+    "A quarantined:": Quarantined,
+    "## `quarantine_change`": QuarantineChange,
+    "## `guard`": GuardReport,
+    "A breach:": Breach,
+    "## `hook`": HookReport,
+    "## `reverting`": Reverting,
+    "An undo:": Undo,
+    "## `reverted`": Reverted,
+    "## `suspects`": Suspects,
+    "`said_by`. A suspect:": Suspect,
+    "### Commit": Commit,
     "## `error`": Error,
     "### Image": Image,
     "### Runnable": Runnable,
@@ -102,13 +139,19 @@ def test_every_step_must_be_documented_with_its_fields() -> None:
         row[0]: set(re.findall(r"`(\w+)`", row[1]))
         for row in re.findall(r"^\| `(\w+)` \| [^|]*\| ([^|]*)\|", below, re.MULTILINE)
     }
-    wanted = {kind.__struct_config__.tag: set(names(kind)) - {"id", "because", "host"} for kind in get_args(Step)}
+    wanted = {
+        kind.__struct_config__.tag: set(names(kind)) - {"id", "because", "host", "service"} for kind in get_args(Step)
+    }
     assert told == wanted
 
 
 def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
-    assert names(Restore) == ["image", "steps", "because"]
-    assert all(f"`{name}`" in PAGE for name in names(Trailers))
+    assert (names(Built), names(Source)) == (["image", "source"], ["revision", "said_by"])
+    assert names(Passed) == ["commit", "because"]
+    assert names(Restore) == ["images", "steps", "because"]
+    assert names(LeftOut) == ["host", "because"]
+    assert names(Pinned) == ["service", "image"]
+    assert all(f"`{name}`" in PAGE for kind in (Trailers, Guarded, Lifted) for name in names(kind))
 
 
 def test_every_word_of_an_enumeration_must_be_documented() -> None:

@@ -264,3 +264,45 @@ def test_a_header_that_cannot_be_sent_must_not_show_its_value(serve: Serve) -> N
     port = serve(answering(b"HTTP/1.1 200 OK\r\n\r\n"))
     said = reason(PlainHttp().ask(f"http://127.0.0.1:{port}/", headers={"Authorization": "Basic s3cret\r\nX: y"}))
     assert said == "the request cannot be sent"
+
+
+@pytest.mark.parametrize("body", [b"", b'{"title": "x"}', bytes(range(256)) * 4096])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+def test_a_body_must_arrive_whole_with_its_length(serve: Serve, method: str, body: bytes) -> None:
+    got: list[bytes] = []
+
+    def handle(connected: socket.socket) -> None:
+        head, _, rest = request(connected).partition(b"\r\n\r\n")
+        while len(rest) < len(body):
+            rest += connected.recv(65536)
+        got.extend((head, rest))
+        connected.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
+
+    url = f"http://127.0.0.1:{serve(handle)}/x"
+    answer = PlainHttp().ask(url, method=method, headers={"Content-Type": "application/json"}, body=body)
+    assert isinstance(answer, Known)
+    assert (answer.value.status, answer.value.body) == (201, b"ok")
+    assert got[0].startswith(f"{method} /x HTTP/1.1\r\n".encode())
+    assert f"Content-Length: {len(body)}".encode() in got[0].split(b"\r\n")
+    assert got[1] == body
+
+
+def test_a_request_without_a_body_must_not_claim_one(serve: Serve) -> None:
+    got: list[bytes] = []
+
+    def handle(connected: socket.socket) -> None:
+        got.append(request(connected))
+        connected.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    PlainHttp().ask(f"http://127.0.0.1:{serve(handle)}/")
+    assert b"content-length" not in got[0].lower()
+
+
+def test_a_server_that_does_not_take_the_body_must_be_left_at_the_deadline(serve: Serve) -> None:
+    released = threading.Event()
+    port = serve(lambda _: (released.wait(10), None)[1])
+    begun = time.monotonic()
+    answer = PlainHttp().ask(f"http://127.0.0.1:{port}/", method="POST", body=b"x" * (32 * 1024 * 1024), timeout=0.4)
+    released.set()
+    assert answer == Unknown("no answer within 0.4 s")
+    assert time.monotonic() - begun < 5

@@ -198,7 +198,7 @@ def test_control_c_must_end_the_group_and_then_be_raised() -> None:
     [
         (Command(("no-such-program-here",)), "not found: no-such-program-here"),
         (Command(("true",), cwd="/no/such/folder"), "no such folder: /no/such/folder"),
-        (Command(("true",), host="ssh://deploy@host"), "ssh hosts are not supported in this version"),
+        (Command(("true",), host="ssh://deploy@host"), "ssh://deploy@host is not this machine"),
         (Command(("true", "a\0b")), "cannot be started: embedded null byte"),
         (Command(("/",)), "cannot be started: [Errno 13] Permission denied: '/'"),
     ],

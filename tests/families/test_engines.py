@@ -27,9 +27,15 @@ from lastgood.ports import Engine
 
 FIXTURES = Path(__file__).parent / "engines"
 KINDS = sorted(m.name for m in pkgutil.iter_modules(lastgood.engines.__path__) if not m.name.startswith("_"))
+# An engine that runs what the branch says renders nothing: the team's own script does.
+RENDERING = [k for k in KINDS if not importlib.import_module(f"lastgood.engines.{k}").make(None).pin_first]
 JSON: TypeAlias = dict[str, Any]
 IMAGE = Runnable(Image("registry.example:5000/shop-api", "sha-1", "sha256:" + "d1" * 32))
-RENDER = RenderStep("render", "local", "0" * 40, "/r", IMAGE, ("api",), True, ("docker", "compose"), "")  # noqa: FBT003 - as plans are built
+RENDER = RenderStep("render", "shop-api", "local", "0" * 40, "/r", IMAGE, ("api",), True, ("docker", "compose"), "")  # noqa: FBT003 - as plans are built
+
+SWITCH = SwitchStep(
+    "switch", "shop-api", "local", "/r", IMAGE, ("api",), (), marked=False, compose=RENDER.compose, because=""
+)
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -117,14 +123,17 @@ class Render(Case, frozen=True, kw_only=True):
 
 
 class Commands(Case, frozen=True, kw_only=True):
-    """`argv` and `timeout` (seconds) of the step's only command."""
+    """`argv`, `timeout` (seconds) and folder of the step's command, and `then` the argv of those that follow alike."""
 
     step: EngineStep
     argv: tuple[str, ...]
     timeout: float
+    cwd: str | None = None
+    then: tuple[tuple[str, ...], ...] = ()
 
     def check(self, engine: Engine, target: Target) -> None:
-        assert engine.commands(target, self.step) == (Command(self.argv, timeout=self.timeout),)
+        wanted = tuple(Command(argv, cwd=self.cwd, timeout=self.timeout) for argv in (self.argv, *self.then))
+        assert engine.commands(target, self.step) == wanted
 
 
 class Judge(Case, frozen=True, kw_only=True, tag="verdict"):
@@ -195,7 +204,8 @@ def test_an_engine_must_do_what_its_fixture_says(kind: str, path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_engine_must_have_a_fixture_of_every_case_and_every_step(kind: str) -> None:
     found = [load(path) for _, path in cases() if path.parent.name == kind]
-    assert {type(case) for case in found} == {Look, Services, Files, Render, Commands, Judge, Evidence}
+    rendering = {Services, Files, Render} if kind in RENDERING else set()
+    assert {type(case) for case in found} == {Look, Commands, Judge, Evidence} | rendering
     for case in (Commands, Judge):
         assert {type(one.step) for one in found if isinstance(one, case)} == {PullStep, SwitchStep, RestartStep}
     verdicts = {(type(one.step), type(one.verdict).__name__) for one in found if isinstance(one, Judge)}
@@ -238,6 +248,9 @@ class TestEveryEngine:
         with pytest.raises(msgspec.ValidationError, match="fiel"):
             made(kind, {"fiel": "compose.yaml"})
 
+
+@pytest.mark.parametrize("kind", RENDERING)
+class TestEveryEngineThatRenders:
     @pytest.mark.parametrize("variables", [{"A": "x\0y"}, {"A": "\ud800"}, {"a.b": "x"}, {"": "x"}, {"A\nB": "x"}])
     def test_a_variable_that_no_environment_can_hold_must_be_refused(
         self, kind: str, variables: dict[str, str]
@@ -248,7 +261,7 @@ class TestEveryEngine:
     def test_without_compose_nothing_must_be_switched(self, kind: str) -> None:
         engine, target = made(kind, {})
         with pytest.raises(Refused, match="No Docker Compose"):
-            engine.commands(target, SwitchStep("switch", "local", "/r", RENDER.image, ("api",), (), False, (), ""))  # noqa: FBT003 - as plans are built
+            engine.commands(target, msgspec.structs.replace(SWITCH, compose=()))
         with pytest.raises(Refused, match="No Docker Compose"):
             engine.render(target, RENDER, ())
 
@@ -260,3 +273,13 @@ class TestEveryEngine:
             assert engine.binds(RENDER, answers) == ()
         assert engine.rendered(RENDER, []) != ()
         assert engine.binds(RENDER, []) == ()
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(RENDERING)))
+def test_an_engine_that_runs_the_branch_must_leave_rendering_to_the_team(kind: str) -> None:
+    engine, target = made(kind, {})
+    assert engine.file(target) == ""
+    assert engine.services(b"services: {}", {}, "registry.example/shop-api") == ()
+    assert engine.files(RENDER, {"A": "x"}, "R1") == {}
+    assert engine.render(target, RENDER, RENDER.compose) == ()
+    assert (engine.rendered(RENDER, []), engine.binds(RENDER, [])) == ((), ())

@@ -29,9 +29,15 @@ class Canned:
         self.answer = answer
 
     def ask(
-        self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, timeout: float = 5.0
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        timeout: float = 5.0,
+        body: bytes | None = None,
     ) -> Fact[Response]:
-        _ = url, method, headers, timeout
+        _ = url, method, headers, timeout, body
         return self.answer
 
 

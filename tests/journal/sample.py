@@ -1,7 +1,7 @@
 """Small events to write down in tests."""
 
 from lastgood.model.event import Entry, Event, RunStarted
-from lastgood.model.plan import Attempt, Consent, Facts, ReversiblePlan, Scope
+from lastgood.model.plan import Attempt, Consent, Facts, Member, Part, ReversiblePlan, Scope
 from lastgood.model.release import Evidence, Image, Release
 from lastgood.model.step import PullStep, Runnable
 
@@ -12,13 +12,14 @@ IMAGE = Image("ghcr.io/axinova/home", "sha-1a2b3c", "sha256:" + "ab" * 32)
 def plan(target: str = "shop-api/prod") -> ReversiblePlan:
     """A plan of one attempt with one step."""
     image = Runnable(IMAGE)
-    steps = (PullStep("1.pull", "local", image, "it is not on the host yet"),)
-    attempt = Attempt(1, Release("c" * 40, IMAGE, 1), Evidence(), image, steps, (), "it is the newest good one")
+    steps = (PullStep("1.pull", "shop-api", "local", image, "it is not on the host yet"),)
+    attempt = Attempt(
+        1, (Part("shop-api", Release("c" * 40, IMAGE, 1), Evidence(), image),), steps, (), "it is the newest good one"
+    )
     return ReversiblePlan(
         target=target,
         scope=Scope.DEFAULT,
-        running=None,
-        running_release=None,
+        members=(Member("shop-api", None, None),),
         before=(),
         attempts=(attempt,),
         restore=None,

@@ -17,10 +17,12 @@ from lastgood.model.observed import (
     State,
     Tip,
 )
-from lastgood.model.plan import Attempt, Consent, Facts, Restore, ReversiblePlan, Scope
+from lastgood.model.plan import Attempt, Consent, Facts, Member, Part, Restore, ReversiblePlan, Scope
 from lastgood.model.release import Evidence, Grade, Image, Judgement, Release, Trailers
-from lastgood.model.step import CaptureStep, RecordStep, RestartStep, Runnable, SwitchStep, VerifyStep
-from lastgood.model.target import Adapter, GateSpec, Push, Target, WalkBack
+from lastgood.model.step import CaptureStep, Pinned, RecordStep, RestartStep, Runnable, SwitchStep, VerifyStep
+from lastgood.model.target import Adapter, GateSpec, Group, Push, Target, WalkBack
+from lastgood.plan.draft import Draft
+from lastgood.plan.running import identify
 
 REPOSITORY = "reg/shop"
 COMPOSE = ("docker", "compose")
@@ -36,6 +38,7 @@ TARGET = Target(
     push=Push.BEST_EFFORT, engine=ADAPTER, pin=ADAPTER, pin_file="envs/prod/shop/values.yaml", registry=ADAPTER,
     probes=(ADAPTER,), gate=GateSpec(), walk_back=WalkBack(),
 )  # fmt: skip
+GROUP = Group.of(TARGET)
 
 
 def digest(tag: str) -> str:
@@ -130,6 +133,11 @@ def observed(releases: tuple[Release, ...], *hosts: HostView, **given: Any) -> O
     )
 
 
+def drafted(seen: Observed, target: Target = TARGET, **given: Any) -> Draft:
+    """What planning works on."""
+    return Draft(target, seen, identify(seen), given.pop("scope", Scope.DEFAULT), **given)
+
+
 def judged(tag: str, grade: Grade, at: int = 100, run: str = "R1", *, known: bool = True, **given: Any) -> Judgement:
     return Judgement("shop/prod", image(tag, pinned=known), grade, at, run, **given)
 
@@ -138,31 +146,46 @@ PASSING = Look("http://shop/health", ok=True, said="200 in 0.01 s")
 FAILING = Look("http://shop/health", ok=False, said="500: broken", signature="http 500")
 
 
+def switching(
+    step: str, wanted: Runnable, host: str = "local", *, service: str = "shop", marked: bool = True
+) -> SwitchStep:
+    return SwitchStep(step, service, host, "/folder", wanted, ("api",), (), marked, COMPOSE, "because")
+
+
+def proving(
+    step: str,
+    wanted: Runnable,
+    *hosts: str,
+    service: str = "shop",
+    gate: bool = True,
+    probed: bool = True,
+) -> VerifyStep:
+    return VerifyStep(step, service, wanted, gate=gate, hosts=hosts or ("local",), probed=probed, because="because")
+
+
 def attempt(number: int, tag: str, evidence: Evidence | None = None, action: str = "rollback") -> Attempt:
     """An attempt with a switch (or restart), its proof, and its commit."""
     wanted = runnable(tag)
-    switch = SwitchStep(f"{number}.switch.local", "local", "/folder", wanted, ("api",), (), True, COMPOSE, "because")  # noqa: FBT003 - a step's own field
-    restart = RestartStep(f"{number}.restart.local", "local", ("shop-api-1",), "because")
-    verify = VerifyStep(f"{number}.verify", wanted, gate=True, because="because")
-    record = RecordStep(f"{number}.record", "tree", "base", wanted.image, "because")
+    switch = switching(f"{number}.switch.local", wanted)
+    restart = RestartStep(f"{number}.restart.local", "shop", "local", ("shop-api-1",), "because")
+    verify = proving(f"{number}.verify", wanted)
+    record = RecordStep(f"{number}.record", "tree", "base", (Pinned("shop", wanted.image),), "", "because")
     steps = {"rollback": (switch, verify, record), "restart": (restart, verify), "check": (verify,)}[action]
-    return Attempt(number, release(tag, 0), evidence or Evidence(), wanted, steps, (), "because")
+    part = Part("shop", release(tag, 0), evidence or Evidence(), wanted, moves=action == "rollback")
+    return Attempt(number, (part,), steps, (), "because")
 
 
 def plan(*attempts: Attempt, restorable: bool = True, action: str = "rollback", budget: float = 600) -> ReversiblePlan:
     """A plan to leave v3."""
     back = runnable("v3")
     restore = Restore(
-        back,
-        (
-            SwitchStep("restore.switch.local", "local", "/before", back, ("api",), (), False, COMPOSE, "because"),  # noqa: FBT003 - a step's own field
-            VerifyStep("restore.verify", back, gate=False, because="because"),
-        ),
+        (back,),
+        (switching("restore.switch.local", back, marked=False), proving("restore.verify", back, gate=False)),
         "because",
     )
     return ReversiblePlan(
-        target="shop/prod", scope=Scope.DEFAULT, running=back.image, running_release=release("v3", 0),
-        before=(CaptureStep("capture.local", "local", "because"),) if action == "rollback" else (),
+        target="shop/prod", scope=Scope.DEFAULT, members=(Member("shop", back.image, release("v3", 0)),),
+        before=(CaptureStep("capture.local", "shop", "local", "because"),) if action == "rollback" else (),
         attempts=attempts, restore=restore if restorable else None, skipped=(), kept=(), warnings=(),
         budget_releases=3, budget_seconds=budget, downtime="", schema="", facts=Facts("", ()),
         because="the operator asked to leave v3", action=action,

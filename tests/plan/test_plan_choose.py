@@ -271,3 +271,45 @@ def test_configuration_alone_must_not_go_back_where_no_single_image_runs() -> No
     candidate = Candidate(PAST[1], Evidence(), runnable("v3"), ())
     with pytest.raises(Refused, match="No single image"):
         image_stays("shop/prod", Choice((candidate,), ()), identify(seen))
+
+
+INDEX = {f"{REPOSITORY}:v2": Known(Availability(digest("v2"), index=True, platforms=("linux/amd64", "linux/arm/v7")))}
+
+
+@pytest.mark.parametrize(
+    ("platform", "fits"),
+    [
+        ("linux/amd64", True),
+        ("linux/arm64", True),
+        ("linux/arm", True),
+        ("linux/s390x", False),
+        ("windows/amd64", False),
+    ],
+)
+def test_a_release_without_an_image_for_the_hosts_platform_must_be_passed_over(platform: str, *, fits: bool) -> None:
+    here = (local("v3"), local("v1"))
+    seen = observed(history("v3", "v2", "v1"), view((container("v3"),), here, platform=platform), registry=INDEX)
+    assert chosen(seen) == (["v2", "v1"] if fits else ["v1"])
+    if not fits:
+        assert reasons(seen) == {"v2": f"not on the host, and the registry has no image for {platform}"}
+
+
+def test_an_image_that_is_on_the_host_must_not_be_judged_by_its_platform() -> None:
+    seen = observed(PAST[1:], view((container("v3"),), EVERYTHING, platform="linux/s390x"), registry=INDEX)
+    assert chosen(seen) == ["v2", "v1"]
+
+
+def test_an_unknown_platform_must_say_nothing() -> None:
+    seen = observed(history("v3", "v2"), view((container("v3"),), (local("v3"),)), registry=INDEX)
+    assert chosen(seen) == ["v2"]
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [("hotfix", "hotfix exists in the registry, but git never pinned it"), ("v2-rc", "git never pinned it: v2-rc1")],
+)
+def test_an_unknown_tag_must_be_compared_with_what_the_registry_has(to: str, said: str) -> None:
+    seen = observed(PAST, view((container("v4"),), EVERYTHING))
+    with pytest.raises(UsageError) as error:
+        wanted("shop/prod", None, to, seen, 300, ("hotfix", "v2-rc1", "v1"))
+    assert said in " ".join(error.value.because)

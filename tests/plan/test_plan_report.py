@@ -4,11 +4,13 @@ import msgspec
 import pytest
 from plan_values import (
     FAILING,
+    GROUP,
     PASSING,
     TARGET,
     container,
     database,
     digest,
+    drafted,
     history,
     image,
     judged,
@@ -171,19 +173,19 @@ def test_an_image_without_a_tag_must_not_be_taken_for_another_one_without() -> N
 
 def test_a_restart_must_name_every_container_and_keep_the_image() -> None:
     seen = observed(PAST, view((container("v3", "shop-api-2"), container("v3"), database())))
-    plan = single.restart(TARGET, seen, identify(seen))
+    plan = single.restart(GROUP, (drafted(seen),))
     restart = plan.attempts[0].steps[0]
     assert isinstance(restart, RestartStep)
     assert restart.containers == ("shop-api-1", "shop-api-2")
-    assert plan.attempts[0].image.image == image("v3", pinned=True)
+    assert plan.attempts[0].parts[0].image.image == image("v3", pinned=True)
     assert (plan.restore, plan.action) == (None, "restart")
 
 
 def test_a_check_must_have_no_step_but_the_proof() -> None:
     seen = observed((), view((container("hotfix"),)))
-    plan = single.check(TARGET, seen, identify(seen))
+    plan = single.check(GROUP, (drafted(seen),))
     assert [step.id for step in plan.steps()] == ["1.verify"]
-    assert plan.attempts[0].release.image.tag == "hotfix"
+    assert plan.attempts[0].parts[0].release.image.tag == "hotfix"
 
 
 @pytest.mark.parametrize("containers", [(), (container("v3"), container("v2", "shop-api-2"))])
@@ -191,7 +193,7 @@ def test_what_is_not_one_release_must_be_neither_restarted_nor_checked(container
     seen = observed(PAST, view(containers))
     for make in (single.restart, single.check):
         with pytest.raises(Refused, match="No single release"):
-            make(TARGET, seen, identify(seen))
+            make(GROUP, (drafted(seen),))
 
 
 def test_facts_must_change_with_the_pin_with_a_container_and_with_blindness() -> None:

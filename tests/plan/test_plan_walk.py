@@ -74,7 +74,9 @@ def test_preparations_that_come_next_must_be_taken_together() -> None:
     from lastgood.model.step import PullStep
 
     one = attempt(1, "v2")
-    pulls = tuple(PullStep(f"1.pull.{host}", host, one.image, "because") for host in ("local", "second"))
+    pulls = tuple(
+        PullStep(f"1.pull.{host}", "shop", host, one.parts[0].image, "because") for host in ("local", "second")
+    )
     both = plan(msgspec.structs.replace(one, steps=(*pulls, *one.steps)))
     assert ids(next_move(run(both), 0)) == ("capture.local", "1.pull.local", "1.pull.second")
 
@@ -118,7 +120,9 @@ def test_what_could_never_be_prepared_must_end_as_refused() -> None:
     from lastgood.model.step import PullStep
 
     with_pull = [
-        msgspec.structs.replace(a, steps=(PullStep(f"{a.number}.pull.local", "local", a.image, "because"), *a.steps))
+        msgspec.structs.replace(
+            a, steps=(PullStep(f"{a.number}.pull.local", "shop", "local", a.parts[0].image, "because"), *a.steps)
+        )
         for a in prepared
     ]
     events = [
@@ -227,7 +231,9 @@ def test_only_a_release_that_passed_in_the_same_run_must_condemn_others(
 ) -> None:
     done_ = run(TWO, *events, signature=signature)
     assert graded(done_) == expected
-    assert {i.tag for i in condemned(done_)} == {tag for tag, grade in expected.items() if grade is Grade.BAD}
+    assert {(service, i.tag) for service, i in condemned(done_)} == {
+        ("shop", tag) for tag, grade in expected.items() if grade is Grade.BAD
+    }
 
 
 def test_a_check_must_judge_what_runs_and_nothing_else() -> None:

@@ -12,14 +12,16 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import Availability, Container, Healthcheck, HostView, LocalImage, Look, Observed, Tip
 from lastgood.model.observed import State as ContainerState
 from lastgood.model.plan import FileChange, ReversiblePlan, Scope
+from lastgood.model.quarantine import Lifted, Quarantined
 from lastgood.model.release import Grade, Image, Judgement, Release, Trailers
 from lastgood.model.report import Planned
 from lastgood.model.step import PullStep, SwitchStep
-from lastgood.model.target import Adapter, GateSpec, Push, Target, WalkBack
+from lastgood.model.target import Adapter, GateSpec, Group, Push, Target, WalkBack
 from lastgood.model.text import sanitise
 from lastgood.plan import guards, report
 from lastgood.plan.choose import Candidate, Choice, choose
-from lastgood.plan.planner import Draft, Tree, make
+from lastgood.plan.draft import Draft, Extra, Round, Tree
+from lastgood.plan.planner import make
 from lastgood.plan.running import identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
 
@@ -116,6 +118,8 @@ class World:
     judgements: tuple[Judgement, ...] = ()
     remote: Fact[str] = field(default_factory=lambda: Known("git@shop.example:deploy"))
     pin: Image | None = None
+    quarantine: Fact[tuple[Quarantined, ...]] = field(default_factory=lambda: Known(()))
+    platform: str = ""
 
     def observed(self) -> Observed:
         """As one look at it shows."""
@@ -125,11 +129,21 @@ class World:
             Known(present(*tags) if self.images is None else self.images),
             Healthcheck(),
             ("docker", "compose"),
+            platform=self.platform,
         )
         served = {str(image(tag)): Known(Availability(digest(tag))) for tag in tags} | self.served
         pin = self.pin or self.releases[0].image
         tip = Tip("f" * 40, Known(pin), self.remote)
-        return Observed(tip, self.releases, True, {"local": view}, served, self.looks, self.judgements)  # noqa: FBT003 - history is complete
+        return Observed(
+            tip,
+            self.releases,
+            True,  # noqa: FBT003 - history is complete
+            {"local": view},
+            served,
+            self.looks,
+            self.judgements,
+            quarantine=self.quarantine,
+        )
 
 
 def gone(tag: str) -> dict[str, Fact[Availability]]:
@@ -145,6 +159,12 @@ def down(*tags: str) -> dict[str, Fact[Availability]]:
 def judged(tag: str, grade: Grade, because: str) -> Judgement:
     """A verdict of a run three days ago."""
     return Judgement("shop-api/prod", image(tag), grade, NOW - 3 * DAY, "20261110-031500-7f3a", because)
+
+
+def quarantined(tag: str, *, lifted: bool = False) -> Known[tuple[Quarantined, ...]]:
+    """A quarantine file with one entry, of two days ago."""
+    end = Lifted("kim@shop", NOW - DAY, "it was the database") if lifted else None
+    return Known((Quarantined("shop-api", "", image(tag), "loses orders", "robin@shop", NOW - 2 * DAY, lifted=end),))
 
 
 def rollback(release: Release, went_from: str, went_to: str) -> Release:
@@ -167,9 +187,11 @@ def planned(
     if not choice.candidates:
         raise refuse_nothing(TARGET.name, observed, choice.skipped)
     trees = tuple(_tree(candidate, choice, observed, tuple(diff), kept) for candidate in choice.candidates)
+    rounds = tuple(Round((candidate,), (tree,)) for candidate, tree in zip(choice.candidates, trees, strict=True))
     before = Tree("b" * 40, image("before"), ("api",), ())
-    plan = make(Draft(TARGET, observed, running, scope), choice, trees, before)
-    return Planned(plan, plan.digest, _commands(plan), report.failing(observed))
+    draft = Draft(TARGET, observed, running, scope, named=bool(to))
+    plan = make(Group.of(TARGET), (draft,), rounds, (before,), choice.skipped, Extra())
+    return Planned(plan, plan.digest, commands(plan), report.failing(observed))
 
 
 def _tree(
@@ -183,7 +205,7 @@ def _tree(
     return Tree(str(number) * 40, pin, ("api",), changes, kept)
 
 
-def _commands(plan: ReversiblePlan) -> dict[str, tuple[str, ...]]:
+def commands(plan: ReversiblePlan) -> dict[str, tuple[str, ...]]:
     """Commands as an engine might give them: what they are is for the engines' own tests."""
     return {
         step.id: (f"docker {'pull' if isinstance(step, PullStep) else 'compose up'} {step.image.image.name}",)

@@ -12,6 +12,8 @@ from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Availability, LocalImage
 from lastgood.model.plan import ReversiblePlan, Scope
 from lastgood.model.release import Grade
+from lastgood.model.target import Order
+from lastgood.plan.draft import Draft, Extra
 from tests.plans.builders import (
     GOOD,
     World,
@@ -25,9 +27,12 @@ from tests.plans.builders import (
     judged,
     planned,
     present,
+    quarantined,
     rollback,
     told,
 )
+from tests.plans.fleet import HOSTS, LOST, app, drafted, paused, web
+from tests.plans.fleet import rollback as fleet_rollback
 
 HERE = Path(__file__).parent
 RELEASES = history("sha-bad", "sha-two", "sha-one")
@@ -48,6 +53,14 @@ def ordinary_with_everything() -> str:
 def target_gone_so_the_next_one() -> str:
     world = World(RELEASES, images=present("sha-bad", "sha-one"), served=gone("sha-two"))
     return told(lambda: planned(world))
+
+
+def image_for_another_platform_so_the_next_one() -> str:
+    amd = Known(Availability(digest("sha-two"), index=True, platforms=("linux/amd64",)))
+    images = present("sha-bad", "sha-one")
+    return told(
+        lambda: planned(World(RELEASES, images=images, served={str(image("sha-two")): amd}, platform="linux/arm64"))
+    )
 
 
 def tag_moved_in_the_registry() -> str:
@@ -121,11 +134,73 @@ def hostile_commit_message() -> str:
     return told(lambda: planned(World((RELEASES[0], nasty, RELEASES[2]))))
 
 
+def quarantined_so_the_next_one() -> str:
+    return told(lambda: planned(World(RELEASES, quarantine=quarantined("sha-two"))))
+
+
+def quarantined_but_named() -> str:
+    return told(lambda: planned(World(RELEASES, quarantine=quarantined("sha-two")), to="sha-two"))
+
+
+def condemned_by_an_earlier_rollback_but_named() -> str:
+    releases = history("sha-three", "sha-two", "sha-bad", "sha-two", "sha-one")
+    releases = (releases[0], rollback(releases[1], "sha-bad", "sha-two"), *releases[2:])
+    return told(lambda: planned(World(releases), to="sha-bad"))
+
+
+def quarantine_lifted() -> str:
+    judgements = (judged("sha-two", Grade.BAD, "failed the gate: http 500"),)
+    return told(lambda: planned(World(RELEASES, judgements=judgements, quarantine=quarantined("sha-two", lifted=True))))
+
+
+def quarantine_unreadable() -> str:
+    unread = Unknown("quarantine.yaml:3 $.quarantine[0].imaeg: unknown key")
+    return told(lambda: planned(World(RELEASES, quarantine=unread)))
+
+
+def quarantine_unreadable_but_named() -> str:
+    unread = Unknown("quarantine.yaml:3 $.quarantine[0].imaeg: unknown key")
+    return told(lambda: planned(World(RELEASES, quarantine=unread), to="sha-two"))
+
+
+def three_hosts_one_left_out() -> str:
+    return told(lambda: fleet_rollback(drafted(World(RELEASES), *HOSTS[:2]), Extra(left_out=(LOST,))))
+
+
+def three_hosts_one_by_one() -> str:
+    return told(lambda: fleet_rollback(drafted(World(RELEASES), *HOSTS, order=Order.ONE_BY_ONE)))
+
+
+def three_hosts_all_at_once_with_everything() -> str:
+    made = drafted(World(RELEASES), *HOSTS, order=Order.ALL_AT_ONCE)
+    return told(lambda: fleet_rollback(made, paused()), Detail.EVERYTHING)
+
+
+def deployed_by_the_team_s_script() -> str:
+    return told(lambda: fleet_rollback(drafted(World(RELEASES), HOSTS[0], scripted=True)), Detail.EVERYTHING)
+
+
+def an_app_that_goes_back_service_by_service() -> str:
+    api, site = drafted(World(RELEASES), "local"), drafted(web("w-bad", "w-two", "w-one"), "local", service="shop-web")
+    return told(lambda: app(api, site, order=_order(api, site)), Detail.EVERYTHING)
+
+
+def an_app_of_which_one_service_stays() -> str:
+    api, site = drafted(World(RELEASES), "local"), drafted(web("w-one", later=-30), "local", service="shop-web")
+    return told(lambda: app(api, site, order=_order(api, site)))
+
+
+def _order(*drafts: Draft) -> tuple[str, ...]:
+    releases = (release for draft in drafts for release in draft.observed.history)
+    return tuple(one.commit for one in sorted(releases, key=lambda one: -one.at))
+
+
 SITUATIONS: tuple[Callable[[], str], ...] = (
     ordinary,
     ordinary_before_the_question,
     ordinary_with_everything,
     target_gone_so_the_next_one,
+    image_for_another_platform_so_the_next_one,
     tag_moved_in_the_registry,
     drift_between_git_and_runtime,
     nothing_to_go_back_to,
@@ -138,8 +213,20 @@ SITUATIONS: tuple[Callable[[], str], ...] = (
     containers_of_two_releases,
     healthy_but_left_on_purpose,
     further_than_an_earlier_rollback,
+    quarantined_so_the_next_one,
+    quarantined_but_named,
+    condemned_by_an_earlier_rollback_but_named,
+    quarantine_lifted,
+    quarantine_unreadable,
+    quarantine_unreadable_but_named,
     image_only,
     hostile_commit_message,
+    three_hosts_one_left_out,
+    three_hosts_one_by_one,
+    three_hosts_all_at_once_with_everything,
+    deployed_by_the_team_s_script,
+    an_app_that_goes_back_service_by_service,
+    an_app_of_which_one_service_stays,
 )
 
 

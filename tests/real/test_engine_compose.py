@@ -82,7 +82,7 @@ class Bench:
         folder = Path(mkdtemp(prefix=f"{release}-{run}-", dir=self.world.root))
         shutil.copytree(self.world.checkout, folder / "tree", ignore=shutil.ignore_patterns(".git"))
         image = image or self.image(release)
-        render = RenderStep("render", "local", "0" * 40, str(folder), image, ("api",), marked, PLUGIN, "")
+        render = RenderStep("render", API, "local", "0" * 40, str(folder), image, ("api",), marked, PLUGIN, "")
         values = {
             "IMAGE_REPOSITORY": image.image.repository,
             "IMAGE_TAG": self.world.tag(API, release),
@@ -91,7 +91,7 @@ class Bench:
         for name, content in self.engine.files(render, values, run).items():
             (folder / name).write_bytes(content)
         problems = self.engine.rendered(render, self.ask(*self.engine.render(self.target, render, PLUGIN)))
-        return SwitchStep("switch", "local", str(folder), image, ("api",), (), marked, PLUGIN, ""), problems
+        return SwitchStep("switch", API, "local", str(folder), image, ("api",), (), marked, PLUGIN, ""), problems
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_a_scaled_service_must_keep_its_number(bench: Bench) -> None:
 
 
 def test_a_pull_must_bring_the_image_by_digest(bench: Bench) -> None:
-    step = PullStep("pull", "local", bench.image("good-1"), "")
+    step = PullStep("pull", API, "local", bench.image("good-1"), "")
     bench.world.forget_image(API, "good-1")
     assert bench.verdict(step) == No()
     bench.do(step)
@@ -205,7 +205,7 @@ def test_a_pull_must_bring_the_image_by_digest(bench: Bench) -> None:
 
 def test_a_pull_of_a_digest_that_is_nowhere_must_fail_and_be_seen_to_have_failed(bench: Bench) -> None:
     image = Image(bench.world.repository(API), "", "sha256:" + "0" * 64)
-    step = PullStep("pull", "local", Runnable(image), "")
+    step = PullStep("pull", API, "local", Runnable(image), "")
     (command,) = bench.engine.commands(bench.target, step)
     assert not PROCESS.run(command).ok
     assert bench.verdict(step) == No()
@@ -213,7 +213,7 @@ def test_a_pull_of_a_digest_that_is_nowhere_must_fail_and_be_seen_to_have_failed
 
 def test_a_restart_must_be_seen_by_the_time_it_began(bench: Bench) -> None:
     (container,) = bench.containers()
-    step = RestartStep("restart", "local", (container.name,), "")
+    step = RestartStep("restart", API, "local", (container.name,), "")
     since = time.time_ns()
     assert bench.verdict(step, since) == No()
     bench.do(step)
@@ -242,7 +242,7 @@ def test_evidence_must_be_had_of_every_container(bench: Bench) -> None:
 def test_an_engine_that_does_not_answer_must_be_unknown(bench: Bench) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-        seen, verdict = bench.see(), bench.verdict(PullStep("pull", "local", bench.image("good-1"), ""))
+        seen, verdict = bench.see(), bench.verdict(PullStep("pull", API, "local", bench.image("good-1"), ""))
     assert isinstance(seen.containers, Unknown)
     assert "docker daemon" in seen.containers.reason
     assert isinstance(verdict, Unclear)

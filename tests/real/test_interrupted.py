@@ -203,6 +203,7 @@ def test_an_orphaned_compose_that_still_works_is_awaited(shop: Shop) -> None:
 def test_do_kill_resume_then_undo_and_redo(shop: Shop) -> None:
     run_id = killed_in(shop, "1.switch.local")
     shop.does("resume", run_id, ends=Exit.DONE)
+    shop.does("quarantine", "lift", API, ENV, shop.tag("http-500"), "--because", "tried again", ends=Exit.DONE)
     shop.rollback("--to", shop.tag("http-500"), ends=Exit.FAILED_RESTORED)
     assert shop.serves("good-1")
     shop.rollback(ends=Exit.DONE)

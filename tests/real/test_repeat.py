@@ -56,7 +56,7 @@ def test_another_machine_knows_from_git_which_release_was_bad_and_skips_it(shop:
     there = shop.another_machine()
     skipped = shop.does("plan", API, ENV, on=there)["plan"]["skipped"]
     reasons = {one["release"]["image"]["tag"]: one["because"] for one in skipped}
-    assert reasons[shop.tag("http-500")].startswith("bad")
+    assert reasons[shop.tag("http-500")].startswith("quarantined: marked bad by commit")
     shop.rollback(ends=Exit.DONE, on=there)
     assert shop.serves("good-1")
 
@@ -76,8 +76,9 @@ def test_a_plan_names_the_evidence_that_a_check_recorded(shop: Shop) -> None:
     shop.does("check", API, ENV)
     shop.ships("http-500")
     (attempt,) = shop.does("plan", API, ENV)["plan"]["attempts"]
-    assert attempt["release"]["image"]["tag"] == shop.tag("good-1")
-    assert attempt["evidence"]["grade"] == Grade.VERIFIED
+    (part,) = attempt["parts"]
+    assert part["release"]["image"]["tag"] == shop.tag("good-1")
+    assert part["evidence"]["grade"] == Grade.VERIFIED
 
 
 def test_a_check_of_a_failing_release_calls_a_human_and_condemns_nothing(shop: Shop) -> None:

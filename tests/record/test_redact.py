@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lastgood.record.redact import looks_secret, redact, redact_inspect, secrets, secrets_of_inspect
+from lastgood.model.secretive import looks_secret
+from lastgood.record.redact import redact, redact_inspect, secrets, secrets_of_inspect
 
 PASSWORD = 'p@ss/w0rd+"ü\n!'  # noqa: S105 - made up
 

@@ -28,7 +28,7 @@ def made(world: World, wish: Wish | None = None) -> ReversiblePlan:
 
 
 def names(plan: ReversiblePlan) -> list[str]:
-    return [attempt.release.image.tag for attempt in plan.attempts]
+    return [attempt.parts[0].release.image.tag for attempt in plan.attempts]
 
 
 def tree(world: World, plan: ReversiblePlan, path: str, prefix: str = "1.") -> bytes | None:
@@ -300,7 +300,7 @@ def test_the_commands_shown_must_be_those_that_are_run(world: World) -> None:
     world.ship("v2", ANSWERS_500)
     plan = made(world)
     with world.tools() as tools:
-        shown = commands(plan, world.target, tools)
+        shown = commands(plan, world.group, {"shop": tools})
     assert world.rollback().exit is Exit.DONE
     children = [e.event for e in world.entries() if isinstance(e.event, ChildStarted)]
     assert [child.step for child in children] == ["1.pull.local", "1.switch.local"]

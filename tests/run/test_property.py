@@ -151,7 +151,7 @@ def holds(world: World, before: list[str]) -> None:
 
 def kept(world: World, ended: RunEnded, before: list[str], *, aborted: bool, commits: int) -> None:
     if ended.exit in (Exit.DONE, Exit.MITIGATED) and not aborted:
-        tags = {a.image.image.tag for a in world.run().plan.attempts if f"serves {a.image.image.tag}" in ended.what}  # type: ignore[union-attr]  # a run that has ended is there
+        tags = {a.name for a in world.run().plan.attempts if f"serves {a.name}" in ended.what}  # type: ignore[union-attr]  # a run that has ended is there
         assert set(world.versions()) == tags
         assert len(world.versions()) == len(before)
         assert answers(world) == {200}

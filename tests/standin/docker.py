@@ -21,6 +21,7 @@ from tests.standin.engine import Box, Engine
 from tests.standin.web import Registry
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PROJECT = "label=com.docker.compose.project="
 _EFFECTS = ("up", "pull", "restart")
 
 
@@ -120,13 +121,17 @@ class Docker:
         argv, engine = command.argv, self.engine
         lines: list[str] = []
         match argv[:3]:
+            case ("docker", "ps", _) if not any(word.startswith(_PROJECT) for word in argv):
+                lines = []  # somebody asks for rivals: none runs here
             case ("docker", "ps", _):
-                project = _after(argv, "label=com.docker.compose.project=")
+                project = _after(argv, _PROJECT)
                 lines = [engine.id(box) for box in engine.of(project)]
             case ("docker", "image", "ls"):
                 lines = engine.listed(argv[-1])
             case ("docker", "compose", "version"):
                 lines = ["2.40.0"]
+            case ("docker", "version", _):
+                lines = ["linux/amd64"]
             case ("docker", "logs", _):
                 lines = ["it starts", "password=hunter2"]
             case _:

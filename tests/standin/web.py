@@ -48,6 +48,7 @@ class Http:
         method: str = "GET",  # noqa: ARG002 - the port's signature; both answers have a body here
         headers: dict[str, str] | None = None,  # noqa: ARG002 - as above
         timeout: float = 5.0,  # noqa: ARG002 - as above
+        body: bytes | None = None,  # noqa: ARG002 - as above
     ) -> Fact[Response]:
         if url == HEALTH:
             return self._service()

@@ -26,14 +26,14 @@ from lastgood.model.duration import Duration
 from lastgood.model.event import Entry, Event, Judged, Run, RunEnded
 from lastgood.model.plan import NothingToDo, ReversiblePlan, auto_approve
 from lastgood.model.release import Image
-from lastgood.model.target import Adapter, GateSpec, Push, Target, WalkBack
-from lastgood.observe.world import facts_now, observe
+from lastgood.model.target import Adapter, GateSpec, Group, Push, Target, WalkBack
 from lastgood.plan import report, single
-from lastgood.plan.running import identify
 from lastgood.ports import Tools
 from lastgood.record.keeper import RedactingKeeper
 from lastgood.run import executor
-from lastgood.run.planning import Wish, plan
+from lastgood.run.desk import Desk
+from lastgood.run.planning import Said, Wish, drafted, look, plan
+from lastgood.run.steps import sight
 from tests.standin.clock import NANO, Clock
 from tests.standin.disk import copied, listing
 from tests.standin.docker import Docker, Faults
@@ -211,10 +211,12 @@ class World:
         outside, target = self.outside, self.target
         docker = Docker(outside.engine, outside.registry, outside.faults, self.root / "home", self.point)
         try:
+            http = Http(outside.engine, outside.registry, target.service)
             yield Tools(
                 process=docker,
-                http=Http(outside.engine, outside.registry, target.service),
-                files=LocalFiles(),
+                http=http,
+                registry_http=http,
+                files=lambda _: LocalFiles(),
                 clock=outside.clock,
                 credentials=NoLogins(),
                 repo=BareRepo(docker, target.repo, target.branch, str(self.root / "cache")),
@@ -227,25 +229,34 @@ class World:
             docker.close()
 
     @contextmanager
-    def desk(self) -> Iterator[executor.Desk]:
+    def desk(self) -> Iterator[Desk]:
         """A new process that acts on the target."""
         own = str(self.root / "own")
         with self.tools() as tools, Journalled(f"{own}/journal.db", self.point) as journal:
-            yield executor.Desk(
-                target=self.target,
-                tools=tools,
+            yield Desk(
+                group=self.group,
+                tools={self.target.service: tools},
                 journal=journal,
                 live=Live(own),
                 keeper=lambda run: RedactingKeeper(f"{own}/evidence/{run}"),
                 holder="ada@laptop pid 7",
+                machine="laptop",
                 tell=lambda _: None,
                 progress=lambda _: None,
             )
 
+    @property
+    def group(self) -> Group:
+        """The target by itself."""
+        return Group.of(self.target)
+
+    def _said(self, desk: Desk) -> Said:
+        return {self.target.service: desk.journal.judgements(self.target.name)}
+
     def plan(self, wish: Wish | None = None) -> ReversiblePlan | NothingToDo:
         """What would be done."""
         with self.desk() as desk:
-            return plan(self.target, desk.tools, desk.journal.judgements(self.target.name), wish or Wish())[0]
+            return plan(self.group, desk.tools, self._said(desk), wish or Wish())[0]
 
     def rollback(
         self,
@@ -256,11 +267,10 @@ class World:
     ) -> RunEnded:
         """Plan, approve and carry out; `meanwhile` happens after the plan was made."""
         with self.desk() as desk:
-            judgements = desk.journal.judgements(self.target.name)
-            made, observed = plan(self.target, desk.tools, judgements, wish or Wish())
+            made, observed = plan(self.group, desk.tools, self._said(desk), wish or Wish())
             assert isinstance(made, ReversiblePlan), made
             meanwhile()
-            return self._start(desk, made, report.failing(observed), take_over=take_over)
+            return self._start(desk, made, report.failing(observed[0]), take_over=take_over)
 
     def check(self) -> RunEnded:
         """Judge what runs now."""
@@ -272,12 +282,13 @@ class World:
 
     def _single(self, make: single.Make) -> RunEnded:
         with self.desk() as desk:
-            seen = observe(self.target, desk.tools, (), 12)
-            return self._start(desk, make(self.target, seen, identify(seen)), report.failing(seen), take_over=False)
+            seen = look(self.group, desk.tools, {self.target.service: ()}, 12)
+            made = make(self.group, [drafted(one, desk.tools, Wish()) for one in seen])
+            return self._start(desk, made, report.failing(seen[0].observed), take_over=False)
 
-    def _start(self, desk: executor.Desk, made: ReversiblePlan, signature: str, *, take_over: bool) -> RunEnded:
-        looked = partial(facts_now, self.target, desk.tools, made.attempts[0].image.image.repository)
+    def _start(self, desk: Desk, made: ReversiblePlan, signature: str, *, take_over: bool) -> RunEnded:
         approved = auto_approve(made, "ada", "test")
+        looked = partial(sight, desk, made)
         return executor.start(approved, desk, facts=looked, signature=signature, take_over=take_over)
 
     def resume(self, *, aborting: bool = False) -> RunEnded:
@@ -285,7 +296,7 @@ class World:
         with self.desk() as desk:
             run = desk.journal.last_run_for(self.target.name)
             assert run
-            return executor.resume(run, desk, "ada", aborting=aborting)
+            return executor.resume(run, desk, "ada", aborting=aborting, take_over=False)
 
     def run(self) -> Run | None:
         """The newest run, as the journal has it."""

@@ -5,8 +5,9 @@ from typing import assert_never
 from lastgood.model.event import RunEnded
 from lastgood.model.plan import Approved, Consent, NothingToDo, ReversiblePlan, auto_approve, consent
 from lastgood.model.step import RenderStep, Step, SwitchStep
-from lastgood.model.target import Target
-from lastgood.run.executor import Desk, start
+from lastgood.model.target import Group
+from lastgood.run.desk import Desk
+from lastgood.run.executor import start
 from lastgood.service import Service, Teller
 
 
@@ -18,8 +19,8 @@ def executing_what_nobody_approved(plan: ReversiblePlan, desk: Desk) -> RunEnded
     return start(plan, desk, facts=lambda: (plan.facts, {}), signature="", take_over=False)  # must fail: arg-type
 
 
-def rolling_back_what_nobody_approved(service: Service, target: Target, plan: ReversiblePlan, tell: Teller) -> None:
-    service.rollback(target, plan, "", tell, take_over=False)  # must fail: arg-type
+def rolling_back_what_nobody_approved(service: Service, group: Group, plan: ReversiblePlan, tell: Teller) -> None:
+    service.rollback(group, plan, "", tell, take_over=False)  # must fail: arg-type
 
 
 def approving_without_the_mint(plan: ReversiblePlan, given: Consent) -> Approved:

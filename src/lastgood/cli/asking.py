@@ -10,10 +10,10 @@ from lastgood.cli.text_status import overview_text
 from lastgood.model.errors import ConsentNeeded, LastgoodError, NeedsHuman, UsageError, WorldMoved
 from lastgood.model.plan import Approved, Consent, ReversiblePlan, consent
 from lastgood.model.report import Health, Planned, Status
-from lastgood.service import who
+from lastgood.wiring import who
 
 if TYPE_CHECKING:
-    from lastgood.model.target import Target
+    from lastgood.model.target import Group
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{12,64})")
 
@@ -26,7 +26,7 @@ def given_digest(text: str) -> str:
     return f"sha256:{found[1]}"
 
 
-def approving(session: Session, digest: str, chosen: "Target | None" = None) -> str:
+def approving(session: Session, digest: str, chosen: "Group | None" = None) -> str:
     """The command that approves the plan of this digest: this one, with `--plan` in place of other ways to agree."""
     dropped = {"--yes", "--dry-run"}
     words = [word for word in session.argv if word not in dropped]
@@ -41,7 +41,7 @@ def approving(session: Session, digest: str, chosen: "Target | None" = None) -> 
 
 
 def approved(  # noqa: PLR0913 - who asks whom for what
-    session: Session, chosen: "Target", planned: Planned, plan: ReversiblePlan, *, yes: bool, approval: str | None
+    session: Session, chosen: "Group", planned: Planned, plan: ReversiblePlan, *, yes: bool, approval: str | None
 ) -> Approved:
     """The plan, approved by `--plan`, `--yes` or an answer. Raises ConsentNeeded, WorldMoved for another plan."""
     if approval is not None:
@@ -54,12 +54,12 @@ def approved(  # noqa: PLR0913 - who asks whom for what
             because=(f"plan {planned.digest}", "this is no terminal, and neither --yes nor --plan was given"),
             next=(approving(session, planned.digest, chosen),),
         )
-    if not asked(f"Roll {chosen.name} back to {plan.attempts[0].release.image.name}? [y/N] "):
+    if not asked(f"Roll {chosen.name} back to {plan.attempts[0].name}? [y/N] "):
         raise ConsentNeeded("Nothing was touched.", next=(approving(session, planned.digest, chosen),))
     return consent(plan, Consent(who(), "terminal", planned.digest))
 
 
-def _for_digest(chosen: "Target", plan: ReversiblePlan, approval: str) -> Approved:
+def _for_digest(chosen: "Group", plan: ReversiblePlan, approval: str) -> Approved:
     digest = plan.digest if plan.digest.startswith(approval) else approval
     try:
         return consent(plan, Consent(who(), "--plan", digest))
@@ -81,7 +81,7 @@ def _answer(question: str) -> str:
     return line.strip()
 
 
-def offered(session: Session) -> "Target | None":
+def offered(session: Session) -> "Group | None":
     """The target that somebody on a terminal most likely means: the unhealthy one, or the one they choose.
 
     None where everything is healthy. Raises NeedsHuman where it is not known whether it is, ConsentNeeded where they
@@ -100,7 +100,7 @@ def offered(session: Session) -> "Target | None":
         )
     name = unhealthy[0] if len(unhealthy) == 1 else _chosen(unhealthy)
     service, _, env = name.partition("/")
-    return session.service.target(service, env)
+    return session.service.group(service, env)
 
 
 def _is(status: Status | LastgoodError, health: Health) -> bool:

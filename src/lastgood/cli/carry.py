@@ -106,7 +106,8 @@ def _nothing(target: str, ended: RunEnded) -> RunReport:
 
 
 def _evidence(run: Run) -> str:
-    return next((done.details["folder"] for step in run.plan.before if (done := run.done.get(step.id))), "")
+    folders = (run.done[step.id].details.get("folder") for step in run.plan.before if step.id in run.done)
+    return next(filter(None, folders), "")
 
 
 def end_text(report: RunReport) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from lastgood.model.event import (
     StepStarted,
 )
 from lastgood.model.plan import ReversiblePlan
-from lastgood.model.step import Step, VerifyStep
+from lastgood.model.step import AwaitStep, Step, VerifyStep
 from lastgood.model.text import sanitise
 
 _TICK = 0.1
@@ -71,7 +71,7 @@ class Telling:
 
     def progress(self, text: str) -> None:
         """What is seen in between: the gate's reason to wait, or a line of a program's output."""
-        show = self._screen.busy if isinstance(self._step, VerifyStep) else self._screen.output
+        show = self._screen.busy if isinstance(self._step, VerifyStep | AwaitStep) else self._screen.output
         show(_word(self._step), sanitise(text))
 
     def entry(self, entry: Entry) -> None:

@@ -11,11 +11,17 @@ from lastgood.cli.session import Session
 P = ParamSpec("P")
 
 
-def verb(function: Callable[Concatenate[Session, P], int]) -> Callable[..., int]:
-    """Add the options that every verb has; the function gets a Session first and returns the exit code."""
+_REPO = "The deploy repo; else LASTGOOD_REPO, else the one around here."
+
+
+def verb(function: Callable[Concatenate[Session, P], int], repo_help: str = _REPO) -> Callable[..., int]:
+    """Add the options that every verb has; the function gets a Session first and returns the exit code.
+
+    `repo_help` is the help of `--repo`.
+    """
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, alone, on stdout.")
-    @click.option("--repo", metavar="PATH", help="The deploy repo; else LASTGOOD_REPO, else the one around here.")
+    @click.option("--repo", metavar="PATH", help=repo_help)
     @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR does the same.")
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
     @functools.wraps(function)
@@ -67,6 +73,7 @@ def wish(function: Callable[..., int]) -> Callable[..., int]:
             click.option("--config-only", is_flag=True, help="Only the configuration goes back."),
             click.option("--full", is_flag=True, help="The whole folder goes back as it was."),
             click.option("--further", is_flag=True, help="Further back than an earlier rollback went."),
+            click.option("--stop-deploy", is_flag=True, help="End a deploy that runs there, instead of waiting."),
             click.option("--pin-digest", is_flag=True, help="Write the digest into the pin as well."),
         )
     ):

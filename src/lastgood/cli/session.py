@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from lastgood.config.load import Config
     from lastgood.journal.live import Live
     from lastgood.journal.store import Journal
-    from lastgood.model.target import Target
-    from lastgood.service import Places, Service
+    from lastgood.model.target import Group, Target
+    from lastgood.service import Service
+    from lastgood.wiring import Places
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Session:
     @cached_property
     def places(self) -> "Places":
         """Where lastgood keeps its own things."""
-        from lastgood.service import Places
+        from lastgood.wiring import Places
 
         return Places.of(os.environ)
 
@@ -96,7 +97,15 @@ class Session:
         return Service(repo, config, self.places, os.environ)
 
     def target(self, service: str | None, env: str | None) -> "Target":
-        """The target that SERVICE and ENV name. Raises UsageError with the exact command that was meant."""
+        """The one service that SERVICE and ENV name. Raises UsageError with the exact command that was meant."""
+        found = self.group(service, env)
+        if len(found.members) > 1:
+            commands = tuple(self._replaced(found.service, member.service) for member in found.members)
+            raise UsageError(f"{service} is an app; this looks at one service at a time.", next=commands)
+        return found.first
+
+    def group(self, service: str | None, env: str | None) -> "Group":
+        """The service or the app that SERVICE and ENV name. Raises UsageError with the exact command that was meant."""
         config = self.service.config
         if service is None:
             raise UsageError("Which service?", because=_known(config), next=self._each(config))
@@ -104,16 +113,12 @@ class Session:
             env = self._only_env(config, service)
         if service in config.file.environments and env in config.file.services:
             raise UsageError("The service comes before the environment.", next=(self._swapped(service, env),))
-        if service in config.apps:
-            members = config.apps[service]
-            commands = tuple(self._replaced(service, member) for member in members)
-            raise UsageError(f"{service} is an app; this version takes one service at a time.", next=commands)
-        return self.service.target(service, env)
+        return self.service.group(service, env)
 
     def _only_env(self, config: "Config", service: str) -> str:
-        if service not in config.file.services:
+        if service not in config.file.services and service not in config.apps:
             self.service.target(service, next(iter(config.file.environments)))  # says what is near
-        envs = config.envs(service)
+        envs = config.envs(service if service in config.file.services else config.apps[service][0])
         if len(envs) != 1:
             commands = tuple(self.command(*self.argv, env) for env in envs)
             raise UsageError(f"Which environment of {service}?", because=(", ".join(envs),), next=commands)
@@ -138,8 +143,8 @@ def _known(config: "Config") -> tuple[str, ...]:
 
 def _configured(start: str, places: "Places") -> tuple[str, "Config"]:
     """The deploy repo around `start` and its configuration: of the working tree, else of the deploy branch."""
-    from lastgood.config.find import NAME, find
-    from lastgood.service import committed, configured
+    from lastgood.config.find import NAME, SCRIPT, find
+    from lastgood.wiring import committed, configured
 
     repo, path = find(start)
     if path is None:
@@ -150,10 +155,11 @@ def _configured(start: str, places: "Places") -> tuple[str, "Config"]:
                 because=("neither in the folder nor on the remote's branch as last fetched",),
                 next=(f"lastgood init --repo {shlex.quote(repo)}", "or name the deploy repo: --repo PATH"),
             )
-        return repo, configured(content, f"{NAME} (of the deploy branch)", places)
+        scripted = committed(repo, SCRIPT) is not None
+        return repo, configured(content, f"{NAME} (of the deploy branch)", places, scripted=scripted)
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib brings nothing here
             content = file.read()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    return repo, configured(content, NAME, places)
+    return repo, configured(content, NAME, places, scripted=os.path.isfile(f"{repo}/{SCRIPT}"))  # noqa: PTH113 - as above

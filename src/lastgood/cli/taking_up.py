@@ -1,18 +1,47 @@
 """Taking a run up again, in the deploy repo that it was made for."""
 
+import re
+from typing import TYPE_CHECKING
+
 from lastgood.cli.carry import carry
 from lastgood.cli.session import Session
 from lastgood.journal.fold import fold
+from lastgood.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from lastgood.service import Service
+
+_WHOLE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}", re.ASCII)
 
 
-def take_up(session: Session, run: str | None, *, aborting: bool) -> int:
-    """Resume or abort the run whose id begins with `run`, or the one that is unfinished; its exit code."""
-    found = session.journal.find(run) if run is not None else session.service.unfinished()
-    folded = fold(session.journal.entries(found))
-    service = session.service if session.repo else session.service_at(folded.repo)
+def take_up(session: Session, run: str | None, *, aborting: bool = False, take_over: bool = False) -> int:
+    """Resume or abort the run whose id begins with `run`, or the one that is unfinished; its exit code.
+
+    A run that only the hosts know, for another machine began it, is given by its whole id.
+    """
+    found, service = _found(session, session.service.unfinished() if run is None else run)
+    return taken_up(session, service, found, aborting=aborting, take_over=take_over)
+
+
+def taken_up(session: Session, service: "Service", run: str, *, aborting: bool, take_over: bool) -> int:
+    """Carry on with a run of a deploy repo; its exit code."""
+    folded = fold(session.journal.entries(run))
     return carry(
         session,
         folded.plan.target,
-        lambda tell: service.resume(found, tell, aborting=aborting),
+        lambda tell: service.resume(run, tell, aborting=aborting, take_over=take_over),
         folded.plan,
     )
+
+
+def _found(session: Session, run: str) -> "tuple[str, Service]":
+    """The run's whole id, in the journal by now, and the service of its deploy repo."""
+    try:
+        found = session.journal.find(run)
+    except UsageError:
+        if not _WHOLE.fullmatch(run):
+            raise
+        session.service.adopt(run)
+        return run, session.service
+    repo = fold(session.journal.entries(found)).repo
+    return found, session.service if session.repo else session.service_at(repo)

@@ -7,19 +7,26 @@ from typing import assert_never
 
 from lastgood.cli.words import commit, field, image
 from lastgood.model.duration import spoken
-from lastgood.model.plan import Attempt, NothingToDo, ReversiblePlan, Scope, Skipped
+from lastgood.model.plan import Attempt, Member, NothingToDo, Part, ReversiblePlan, Scope, Skipped
 from lastgood.model.release import short
 from lastgood.model.report import Planned
 from lastgood.model.step import (
+    AwaitStep,
     CaptureStep,
+    CheckoutStep,
+    PauseStep,
+    PinStep,
     PullStep,
     RecordStep,
     RenderStep,
     RestartStep,
     Step,
     SwitchStep,
+    SyncStep,
+    UnpauseStep,
     VerifyStep,
 )
+from lastgood.model.target import shown
 
 _FEW = 5
 _DIFF = 12
@@ -42,11 +49,11 @@ def plan_text(planned: Planned, now: int, approve: str, detail: Detail) -> tuple
         *_headline(plan, first, planned.signature, now),
         *_parts(plan, first),
         *_prospects(plan),
-        *_section("Steps", _steps(chain(plan.before, first.steps), planned, exact=detail >= Detail.PLAN)),
+        *_section("Steps", _steps(chain(plan.before, first.steps, plan.after), planned, exact=detail >= Detail.PLAN)),
         *_git(first, detail),
         *_section("If it fails", _fallbacks(plan, planned, detail)),
         *_section("Passed over", _skipped(plan.skipped, detail)),
-        *_section("Watch out", (f"  ! {warning}" for warning in plan.warnings)),
+        *_section("Watch out", _warnings(plan)),
         *_ending(planned, approve, detail),
     )
 
@@ -62,24 +69,41 @@ def _section(title: str, content: Iterable[str]) -> tuple[str, ...]:
 
 
 def _headline(plan: ReversiblePlan, first: Attempt, signature: str, now: int) -> Iterator[str]:
-    leaving = f" from {plan.running.name}" if plan.running else ""
-    yield f"{plan.target}: roll back{leaving} to {first.release.image.name}"
-    yield ""
-    runs = image(plan.running) if plan.running else plan.because
-    was = commit(plan.running_release, now) if plan.running_release else "not found in git"
+    leaving = f" from {plan.running}" if plan.running else ""
+    if plan.scope is Scope.CONFIG_ONLY:
+        yield f"{plan.target}: take the configuration back; {first.name} stays"
+    else:
+        yield f"{plan.target}: roll back{leaving} to {first.name}"
     fails = f"seen to fail: {signature}" if signature else "not seen to fail; you asked to leave it"
-    yield from field("runs now", runs, was if plan.running else "", fails)
-    goes = first.image.image if plan.scope is not Scope.CONFIG_ONLY or plan.running is None else plan.running
-    yield from field("goes to", image(goes), commit(first.release, now))
-    yield from field("evidence", f"{first.evidence.grade}: {first.evidence.because}")
+    many = len(plan.members) > 1
+    if many:
+        yield ""
+        yield from field("why", fails)
+    for member in plan.members:
+        part = first.part(member.service)
+        yield ""
+        if many:
+            yield f"  {member.service}" + ("" if part.moves else ": stays on what it runs")
+        yield from _member(plan, member, part, now, "" if many else fails)
     yield from field("why it", first.because)
+
+
+def _member(plan: ReversiblePlan, member: Member, part: Part, now: int, fails: str) -> Iterator[str]:
+    """One service: what runs, where it goes, and what is known of that."""
+    runs = image(member.running) if member.running else plan.because
+    was = commit(member.release, now) if member.release else "not found in git"
+    yield from field("runs now", runs, was if member.running else "", fails)
+    goes = part.image.image if plan.scope is not Scope.CONFIG_ONLY or member.running is None else member.running
+    yield from field("goes to", image(goes), commit(part.release, now))
+    yield from field("evidence", f"{part.evidence.grade}: {part.evidence.because}")
 
 
 def _parts(plan: ReversiblePlan, first: Attempt) -> Iterator[str]:
     """Which of image, configuration and schema go back: always said, each of them."""
     yield ""
     stays = plan.scope is Scope.CONFIG_ONLY
-    yield from field("image", "stays as it is" if stays else f"goes back to {image(first.image.image)}")
+    images = ", ".join(image(part.image.image) for part in first.parts if part.moves)
+    yield from field("image", "stays as it is" if stays else f"goes back to {images}")
     yield from field("config", _config(plan, first), *(f"stays: {each}" for each in plan.kept))
     yield from field("schema", plan.schema)
 
@@ -95,13 +119,15 @@ def _config(plan: ReversiblePlan, first: Attempt) -> str:
 
 
 def _beyond_pin(diff: Sequence[str], plan: ReversiblePlan, first: Attempt) -> bool:
-    """Whether a diff changes anything beside the lines that name the image pinned now and the image gone to."""
-    images = [first.image.image, *(step.pin for step in first.steps if isinstance(step, RecordStep))]
+    """Whether a diff changes anything beside the lines that name an image pinned now or an image gone to."""
+    pins = (one.image for step in first.steps if isinstance(step, RecordStep) for one in step.pins)
+    images = [*(part.image.image for part in first.parts), *pins]
     names = {name for each in images for name in (each.tag, each.digest) if name}
-    # The pin as it stands (`repository:tag@digest`); where it could not be read, every line counts as configuration.
-    names |= {name for name in plan.facts.pin.removeprefix(first.image.image.repository).split("@") if name}
-    names = {name.removeprefix(":") for name in names}
-    return any(line[:1] in "+-" and line[1:].strip() and not any(name in line for name in names) for line in diff)
+    # The pins as they stand (`repository:tag@digest`); where one could not be read, every line is configuration.
+    for pin in plan.facts.pin.split(", "):
+        rest = next((pin.removeprefix(each.repository) for each in images if pin.startswith(each.repository)), pin)
+        names |= {name.removeprefix(":") for name in rest.split("@") if name}
+    return any(line[:1] in "+-~" and line[1:].strip() and not any(name in line for name in names) for line in diff)
 
 
 def _prospects(plan: ReversiblePlan) -> Iterator[str]:
@@ -111,34 +137,57 @@ def _prospects(plan: ReversiblePlan) -> Iterator[str]:
 
 
 def _steps(steps: Iterable[Step], planned: Planned, *, exact: bool) -> Iterator[str]:
+    many = isinstance(planned.plan, ReversiblePlan) and len(planned.plan.members) > 1
     for number, step in enumerate(steps, 1):
-        yield f"  {number:>2}  {sentence(step)}"
+        whose = f"{step.service}: " if many and hasattr(step, "service") else ""
+        yield f"  {number:>2}  {whose}{sentence(step)}"
         if exact:
             yield f"      because {step.because}"
             yield from (f"      $ {command}" for command in planned.commands.get(step.id, ()))
 
 
-def sentence(step: Step) -> str:  # noqa: PLR0911 - one per kind of step
+def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind of step
     """What a step does, in one clause."""
     match step:
         case CaptureStep():
-            return f"keep logs and configuration of what runs on {step.host}"
+            return f"keep logs and configuration of what runs on {shown(step.host)}"
+        case PauseStep():
+            return f"pause {step.name}{_on(step.host)}"
+        case AwaitStep():
+            return f"{'end' if step.stop else 'wait for'} the deploy that runs on {shown(step.host)}"
         case PullStep():
-            return f"have {step.image.image.name} on {step.host}"
+            return f"have {step.image.image.name} on {shown(step.host)}"
         case RenderStep():
-            return f"write out the configuration on {step.host} and have Compose check it"
+            return f"write out the configuration on {shown(step.host)} and have Compose check it"
+        case PinStep():
+            return f"commit and push the pin: {', '.join(one.image.name for one in step.pins)}"
+        case CheckoutStep():
+            return f"bring the checkout on {shown(step.host)} to the pin"
         case SwitchStep():
-            return f"switch {', '.join(step.services)} on {step.host} to {step.image.image.name}"
+            return f"switch {', '.join(step.services) or step.service} on {shown(step.host)} to {step.image.image.name}"
         case RestartStep():
-            return f"restart {', '.join(step.containers)} on {step.host}"
+            return f"restart {', '.join(step.containers)} on {shown(step.host)}"
         case VerifyStep():
-            return "prove it: every container runs it" + (
-                ", restarts stand still, the gate passes" if step.gate else ""
-            )
+            return _proof(step)
         case RecordStep():
             return "commit and push what runs then" if step.tree else "no commit"
+        case SyncStep():
+            return f"bring the checkout on {shown(step.host)} to the branch"
+        case UnpauseStep():
+            return f"let {step.name}{_on(step.host)} go on"
         case _:
             assert_never(step)
+
+
+def _on(host: str) -> str:
+    return f" on {shown(host)}" if host else ""
+
+
+def _proof(step: VerifyStep) -> str:
+    where = "" if step.probed else f" on {shown(step.hosts[0])}"
+    return f"prove it{where}: every container runs it" + (
+        ", restarts stand still, the gate passes" if step.gate and step.probed else ""
+    )
 
 
 def _git(first: Attempt, detail: Detail) -> tuple[str, ...]:
@@ -148,7 +197,7 @@ def _git(first: Attempt, detail: Detail) -> tuple[str, ...]:
 
 
 def _diff(path: str, diff: Sequence[str], detail: Detail) -> Iterator[str]:
-    changed = [line for line in diff if line[:1] in ("+", "-") or detail is Detail.EVERYTHING]
+    changed = [line for line in diff if line[:1] in ("+", "-", "~") or detail is Detail.EVERYTHING]
     most = len(changed) if detail >= Detail.PLAN else _DIFF
     yield f"  {path}"
     yield from (f"      {line}" for line in changed[:most])
@@ -156,16 +205,26 @@ def _diff(path: str, diff: Sequence[str], detail: Detail) -> Iterator[str]:
         yield f"      … and {len(changed) - most} more lines"
 
 
+def _warnings(plan: ReversiblePlan) -> Iterator[str]:
+    """What to know before consenting: above all the hosts that nothing will be done on."""
+    for one in plan.left_out:
+        yield f"  ! {shown(one.host)} is left out, and may run anything: {one.because}"
+    yield from (f"  ! {warning}" for warning in plan.warnings)
+
+
 def _fallbacks(plan: ReversiblePlan, planned: Planned, detail: Detail) -> Iterator[str]:
     for attempt in plan.attempts[1:]:
-        grade = f"{attempt.evidence.grade}: {attempt.evidence.because}"
-        yield f"  then {image(attempt.image.image)}  {short(attempt.release.commit)} ({grade})"
+        for part in attempt.parts:
+            grade = f"{part.evidence.grade}: {part.evidence.because}"
+            whose = f"{part.service}: " if len(attempt.parts) > 1 else ""
+            word = "then" if part is attempt.parts[0] else " and"  # the parts of one attempt, not one after the other
+            yield f"  {word} {whose}{image(part.image.image)}  {short(part.release.commit)} ({grade})"
         if detail is Detail.EVERYTHING:
             yield from _steps(attempt.steps, planned, exact=True)
     if plan.restore is None:
         yield "  then a human is needed: what was before cannot be put back"
         return
-    yield f"  then back to what runs now: {plan.restore.image.image.name}"
+    yield f"  then back to what runs now: {plan.restore.name}"
     if detail is Detail.EVERYTHING:
         yield from _steps(plan.restore.steps, planned, exact=True)
 

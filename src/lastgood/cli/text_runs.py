@@ -11,6 +11,8 @@ from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit, LastgoodError
 from lastgood.model.event import Run
+from lastgood.model.plan import Member
+from lastgood.model.release import Image
 from lastgood.model.report import RunLine
 
 _NANO = 1_000_000_000
@@ -53,11 +55,11 @@ def runs_text(found: tuple[RunLine, ...]) -> tuple[str, ...]:
 def show_text(run: Run, report: RunReport, *, alive: bool) -> tuple[str, ...]:
     """A run line by line, then how it ended."""
     plan = run.plan
-    goes = plan.attempts[0].image.image if plan.attempts else None
+    goes = plan.attempts[0].parts if plan.attempts else ()
     return (
         f"{plan.action} of {plan.target}, run {run.id}",
-        *field("from", image(plan.running) if plan.running else "nothing that runs"),
-        *field("to", image(goes) if goes else ""),
+        *field("from", *(_runs(member, many=len(plan.members) > 1) for member in plan.members)),
+        *field("to", *(_named(part.service, part.image.image, many=len(goes) > 1) for part in goes)),
         *field("scope", plan.scope if plan.action == "rollback" else ""),
         *field("schema", plan.schema),
         *field("approved", f"by {run.consent.by} ({run.consent.how}), plan {run.consent.plan_digest}"),
@@ -66,6 +68,14 @@ def show_text(run: Run, report: RunReport, *, alive: bool) -> tuple[str, ...]:
         "",
         *(end_text(msgspec.structs.replace(report, run="")) if run.ended else _unended(run.id, alive=alive)),
     )
+
+
+def _runs(member: Member, *, many: bool) -> str:
+    return _named(member.service, member.running, many=many) if member.running else "nothing that runs"
+
+
+def _named(service: str, found: Image, *, many: bool) -> str:
+    return f"{service}  {image(found)}" if many else image(found)
 
 
 def _unended(run: str, *, alive: bool) -> tuple[str, ...]:

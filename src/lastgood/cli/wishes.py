@@ -1,17 +1,26 @@
 """From options to a Wish."""
 
+from typing import Unpack
+
+from lastgood.cli.verbs.plan import Wanted
 from lastgood.model.errors import UsageError
 from lastgood.model.plan import Scope
 from lastgood.run.planning import Wish
 
+_SCOPES = {"image_only": Scope.IMAGE_ONLY, "config_only": Scope.CONFIG_ONLY, "full": Scope.FULL}
 
-def wished(  # noqa: PLR0913 - one parameter per option
-    *, to: str, image_only: bool, config_only: bool, full: bool, further: bool, pin_digest: bool
-) -> Wish:
+
+def wished(**wanted: Unpack[Wanted]) -> Wish:
     """What the options ask for. Raises UsageError where they contradict each other."""
-    chosen = {"--image-only": image_only, "--config-only": config_only, "--full": full}
-    given = [name for name, on in chosen.items() if on]
+    asked = dict(wanted)
+    given = [name for name in _SCOPES if asked[name]]
     if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} contradict each other.", next=("give one of them",))
-    scopes = {"--image-only": Scope.IMAGE_ONLY, "--config-only": Scope.CONFIG_ONLY, "--full": Scope.FULL}
-    return Wish(to, scopes[given[0]] if given else Scope.DEFAULT, further, pin_digest)
+        said = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"{said} contradict each other.", next=("give one of them",))
+    return Wish(
+        wanted["to"],
+        _SCOPES[given[0]] if given else Scope.DEFAULT,
+        wanted["further"],
+        wanted["pin_digest"],
+        wanted["stop_deploy"],
+    )

@@ -57,6 +57,7 @@ def written(findings: Sequence[Finding], notes: tuple[str, ...]) -> Proposal:
 def _environment(env: str) -> Iterator[str]:
     yield f"  {_quoted(env)}:"
     yield "    hosts: [local]  # lastgood runs on the server itself"
+    yield '    # hosts: ["ssh://deploy@203.0.113.7"]  # FILL IN: the server, unless this machine is it'
     yield "    # checkout: /opt/deploy  # FILL IN: the server's own checkout of this repo, if it has one"
 
 

@@ -25,11 +25,12 @@ def explain(document: Document, target: Target) -> tuple[tuple[str, str, str], .
             ("walk_back.time", shown(target.walk_back.time), (*service, "walk_back", "time")),
             ("untracked", shown(target.untracked), (*service, "untracked")),
             ("short_lived", shown(target.short_lived), (*service, "short_lived")),
+            *_forge(target),
         )
     )
 
 
-_ENVIRONMENT = ("hosts", "checkout", "branch", "push", "state")
+_ENVIRONMENT = ("hosts", "checkout", "branch", "push", "state", "order", "unreachable")
 
 
 def shown(value: object) -> str:
@@ -47,6 +48,13 @@ def _adapter(name: str, adapter: Adapter, place: Place) -> Iterator[tuple[str, s
     yield f"{name}.kind", adapter.kind, (*place, "kind")
     for field in msgspec.structs.fields(adapter.options):
         yield f"{name}.{field.encode_name}", shown(getattr(adapter.options, field.name)), (*place, field.encode_name)
+
+
+def _forge(target: Target) -> Iterator[tuple[str, str, Place]]:
+    if target.forge is None:
+        yield "forge.kind", "by the remote's address", ("forge", "kind")
+    else:
+        yield from _adapter("forge", target.forge, ("forge",))
 
 
 def _probes(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "lastgood.yaml"
+SCRIPT: Final = "scripts/compose/deploy-service.sh"
 
 
 def find(start: str) -> tuple[str, str | None]:

@@ -31,6 +31,10 @@ _ADAPTERS: Final[dict[str, Family]] = {"engine": "engines", "pin": "pins", "regi
 def schema() -> Schema:
     """JSON Schema (2020-12) of the file, with the options of every member that every family has."""
     whole = _struct(File)
+    properties = whole["properties"]
+    if not isinstance(properties, dict):
+        raise TypeError("a struct's schema has properties")
+    properties["forge"] = _either([_member("forges", kind) for kind in catalog.kinds("forges")])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lastgood.yaml", **whole}
 
 

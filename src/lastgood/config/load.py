@@ -14,12 +14,13 @@ from lastgood.config.rules import (
     check_name,
     check_project,
     check_relative,
+    check_source,
     filled,
 )
 from lastgood.config.schema import AdapterFile, EnvironmentFile, File, ServiceFile
 from lastgood.config.typed import nearest, typed
 from lastgood.model.errors import ConfigError, UsageError
-from lastgood.model.target import Adapter, GateSpec, Target, WalkBack
+from lastgood.model.target import Adapter, GateSpec, Target, WalkBack, shown
 
 DEFAULT_KINDS: Final[dict[Family, str]] = {"engines": "compose", "pins": "values", "registries": "oci"}
 _PATHS: Final = frozenset({"file", "files", "env_file", "env_files"})
@@ -28,10 +29,11 @@ _PATHS: Final = frozenset({"file", "files", "env_file", "env_files"})
 class Config:
     """A checked `lastgood.yaml`. `path` is how messages call the file, `file` its content as typed values."""
 
-    def __init__(self, document: Document, file: File) -> None:
+    def __init__(self, document: Document, file: File, *, scripted: bool) -> None:
         self.path = document.name
         self.file = file
         self.document = document
+        self._scripted = scripted
 
     @property
     def apps(self) -> dict[str, tuple[str, ...]]:
@@ -61,7 +63,7 @@ class Config:
             hosts=where.hosts,
             state=where.state,
             push=where.push,
-            engine=self._adapter("engines", (*place, "engine"), what.engine, names),
+            engine=self._adapter("engines", (*place, "engine"), self._engine(where, what), names),
             pin=pin,
             pin_file=msgspec.structs.asdict(pin.options)["file"],
             registry=self._adapter("registries", (*place, "registry"), what.registry, names),
@@ -74,7 +76,19 @@ class Config:
             checkout=where.checkout,
             untracked=what.untracked,
             short_lived=what.short_lived,
+            order=where.order,
+            unreachable=where.unreachable,
+            forge=self._forge(names),
         )
+
+    def _engine(self, where: EnvironmentFile, what: ServiceFile) -> AdapterFile:
+        """The team's own deploy script where there is one, and a checkout to run it in; else Compose."""
+        scripted = self._scripted and where.checkout and "kind" not in what.engine
+        return {"kind": "script", **what.engine} if scripted else what.engine
+
+    def _forge(self, names: dict[str, str]) -> Adapter | None:
+        given = self.file.forge
+        return self._adapter("forges", ("forge",), given, names) if given is not None else None
 
     def targets(self, repo: str) -> tuple[Target, ...]:
         """Every service in every environment that it exists in, in the file's order."""
@@ -128,13 +142,15 @@ class Config:
                 check_relative(self.document, (*place, name), path)
 
 
-def load(text: bytes, path: str, memo: Memo | None = None) -> Config:
+def load(text: bytes, path: str, memo: Memo | None = None, *, scripted: bool = False) -> Config:
     """Read and check the whole of a `lastgood.yaml`; `path` is its name in messages.
+
+    `scripted` says that the deploy repo holds the deploy script, which then is the engine unless the file says else.
 
     Raises ConfigError, with line and place inside the file, for anything in it that is not understood.
     """
     document = parse(text, path, memo)
-    config = Config(document, typed(document, (), document.value, File))
+    config = Config(document, typed(document, (), document.value, File), scripted=scripted)
     _check_environments(document, config.file.environments)
     _check_services(document, config.file)
     _check_apps(document, config.file)
@@ -157,7 +173,7 @@ def _check_environments(document: Document, environments: dict[str, EnvironmentF
         check_name(document, place, name)
         for number, host in enumerate(environment.hosts):
             check_host(document, (*place, "hosts", number), host)
-        _check_once(document, (*place, "hosts"), environment.hosts)
+        _check_once(document, (*place, "hosts"), tuple(shown(host) for host in environment.hosts))
         check_branch(document, (*place, "branch"), environment.branch)
         check_absolute(document, (*place, "state"), environment.state)
         if environment.checkout:
@@ -172,6 +188,7 @@ def _check_services(document: Document, file: File) -> None:
         check_name(document, place, name)
         for number, path in enumerate(service.untracked):
             check_relative(document, (*place, "untracked", number), path)
+        check_source(document, place, service.source)
         envs = service.envs or ()
         for env in _without_checkout(file, service) if service.untracked else ():
             raise document.error((*place, "untracked"), f"environment {env} names no checkout to take these files from")

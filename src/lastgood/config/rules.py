@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from lastgood.config.document import Document, Place
+from lastgood.config.schema import SourceFile
 from lastgood.config.typed import nearest
 from lastgood.model.errors import ConfigError
 
@@ -12,6 +13,9 @@ _BRANCH_WRONG: Final = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/\.|[/.]$|\.lock(?:/|$)|^@$"  # man git-check-ref-format
 )
 _PROJECT: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")  # Compose specification, "name"
+_SSH: Final = re.compile(
+    r"ssh://(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+)
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 _RELEASE: Final = frozenset({"tag", "digest", "repository"})
 
@@ -24,6 +28,11 @@ def is_name(name: str) -> bool:
 def is_relative(path: str) -> bool:
     """Whether `path` is one of the deploy repo as git would name it."""
     return _printable(path) and not path.startswith(("-", ":", "/")) and not _detours(path)
+
+
+def is_host(host: str) -> bool:
+    """Whether `host` is an address that ssh takes (ssh(1), destination), and nothing that it takes for an option."""
+    return _SSH.fullmatch(host) is not None
 
 
 def is_project(project: str) -> bool:
@@ -61,12 +70,20 @@ def check_branch(document: Document, place: Place, branch: str) -> None:
         raise document.error(place, f"{branch!r} is not a branch name")
 
 
+def check_source(document: Document, place: Place, source: SourceFile | None) -> None:
+    """Where a service's code is: something that git cannot take for an option. Raises ConfigError."""
+    if source is None:
+        return
+    if not _printable(source.repo) or source.repo.startswith("-"):
+        raise document.error((*place, "source", "repo"), f"{source.repo!r} is neither a folder nor an address")
+    if source.branch:
+        check_branch(document, (*place, "source", "branch"), source.branch)
+
+
 def check_host(document: Document, place: Place, host: str) -> None:
-    """`local` for now. Raises ConfigError."""
-    if host.startswith("ssh://"):
-        raise document.error(place, "ssh hosts come with a later version; this one runs on the server itself: local")
-    if host != "local":
-        raise document.error(place, f"{host!r} is not a host; write local")
+    """`local`, or `ssh://[user@]host[:port]`. Raises ConfigError."""
+    if host != "local" and not is_host(host):
+        raise document.error(place, f"{host!r} is not a host; write ssh://user@host:port, or local for this machine")
 
 
 def filled(document: Document, place: Place, raw: object, names: dict[str, str], *, release: bool) -> object:

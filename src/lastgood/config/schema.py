@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 
 from lastgood.model.duration import Duration
-from lastgood.model.target import Push
+from lastgood.model.target import Order, Push, Unreachable
 
 AdapterFile: TypeAlias = dict[str, Any]  # Any: what is in there is for the kind's own Options to say
 _SHORTEST: Final = 0.05
@@ -20,6 +20,8 @@ class EnvironmentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     branch: str = "main"
     push: Push = Push.BEST_EFFORT
     state: str = "/var/lib/lastgood"
+    order: Order = Order.ONE_FIRST
+    unreachable: Unreachable = Unreachable.REFUSE
 
 
 class GateFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +59,13 @@ class DatabaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: str = ""
 
 
+class SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The code that a service is built from: `repo` is a clone or an address, `branch` "" the remote's own."""
+
+    repo: str
+    branch: str = ""
+
+
 class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One service. `envs` names the environments it exists in; left out, it exists in all."""
 
@@ -70,12 +79,14 @@ class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     short_lived: Duration = Duration(300)
     envs: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     database: DatabaseFile | None = None
+    source: SourceFile | None = None
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file. `apps` are sets of services that move together; checked now, used by a later version."""
+    """The whole file. `apps` are sets of services that move together, in the order in which they are switched."""
 
     environments: dict[str, EnvironmentFile]
     services: dict[str, ServiceFile]
     apps: dict[str, tuple[str, ...]] = {}
     version: Literal[1] = 1
+    forge: AdapterFile | None = None

@@ -42,11 +42,17 @@ class Dated:
         self.readings: list[Reading] = []
 
     def ask(
-        self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, timeout: float = 5.0
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        timeout: float = 5.0,
+        body: bytes | None = None,
     ) -> Fact[Response]:
         """As the effect it stands before; `timeout` in seconds."""
         before = self._clock.now()
-        answer = self._http.ask(url, method=method, headers=headers, timeout=timeout)
+        answer = self._http.ask(url, method=method, headers=headers, timeout=timeout, body=body)
         if isinstance(answer, Known):
             date = _date(answer.value.headers)
             if date is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from lastgood.diagnose import health, hosts, releases, repo
+from lastgood.diagnose import health, hosts, releases, repo, rivals
 from lastgood.diagnose.case import Case, fail, guarded, ok, told, unknown, warn
 from lastgood.diagnose.clocks import Dated, Reading, compared
 from lastgood.model.errors import LastgoodError
@@ -75,7 +75,8 @@ def _look(practice: Practice, target: Target) -> _Looked | Check:
     try:
         plain = practice.tools(target)
         dates = Dated(plain.http, plain.clock)
-        tools = replace(plain, http=dates)
+        registry = dates if plain.registry_http is plain.http else plain.registry_http
+        tools = replace(plain, http=dates, registry_http=registry)
     except LastgoodError as error:
         return told(f"{target.name}: tools", error)
     except Exception as error:  # noqa: BLE001 - as in `guarded`
@@ -99,7 +100,7 @@ def _all(looked: tuple[_Looked, ...]) -> tuple[Check, ...]:
     places = {(c.target.engine.kind, c.target.state, host): (c, host) for c in cases for host in c.target.hosts}
     repos = _flat(together([partial(repo.checks, c.target, c.tools) for c in branches.values()]))
     seen = together([partial(hosts.checks, case, host) for case, host in places.values()])
-    each = _flat((*_blind(case), *releases.checks(case), *health.checks(case)) for case in cases)
+    each = _flat((*_blind(case), *releases.checks(case), *health.checks(case), *_beside(case)) for case in cases)
     readings = [r for one in looked for r in one.dates.readings] + _flat(found for _, found in seen)
     return (*repos, *_flat(checks for checks, _ in seen), *each, *_clock(readings))
 
@@ -110,6 +111,12 @@ def _blind(case: Case) -> tuple[Check, ...]:
         return ()
     said = " ".join((case.seen.what, *case.seen.because))
     return (fail(f"{case.name}: observation", said, *case.seen.next),)
+
+
+def _beside(case: Case) -> tuple[Check, ...]:
+    """What works against a rollback: rivals on the hosts, images in one place only."""
+    rival = guarded(f"{case.name}: rivals", partial(rivals.checks, case))
+    return (*rival, *guarded(f"{case.name}: retention", partial(rivals.retention, case)))
 
 
 def _clock(readings: Sequence[Reading]) -> tuple[Check, ...]:

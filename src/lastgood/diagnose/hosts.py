@@ -13,6 +13,7 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import EngineHealth, HostView
 from lastgood.model.report import Check
 from lastgood.observe.together import together
+from lastgood.plan import guards
 
 _KIB = 1024
 _LEAST = 1024**3
@@ -38,7 +39,18 @@ def _engine(case: Case, host: str) -> tuple[Check, ...]:
     view = case.seen.hosts[host]
     if isinstance(view.containers, Unknown):
         return (fail(f"{host}: engine", f"the engine does not answer: {view.containers.reason}", "docker version"),)
-    return (ok(f"{host}: engine", "Docker answers"), _compose(view, host))
+    return (ok(f"{host}: engine", "Docker answers"), *_deployed_from(case, view, host))
+
+
+def _deployed_from(case: Case, view: HostView, host: str) -> tuple[Check, ...]:
+    """What a switch is made with: Compose, or the team's script in the server's checkout."""
+    if view.checkout is None:
+        return (_compose(view, host),)
+    name, looks = f"{host}: checkout", guards.looks(case.target, host)
+    unfit = guards.unfit(case.target, view.checkout)
+    if unfit:
+        return (fail(name, f"{case.target.checkout} cannot be deployed from: {'; '.join(unfit)}", *looks),)
+    return (ok(name, f"{case.target.checkout} is on {case.target.branch}, with nobody's changes in it"),)
 
 
 def _compose(view: HostView, host: str) -> Check:
@@ -56,7 +68,7 @@ def _disks(case: Case, host: str, readings: list[Reading]) -> tuple[Check, ...]:
 
 def _state(case: Case, host: str) -> tuple[Check, ...]:
     """A lease can be made there: tried with a file of another name, which is removed again."""
-    name, files = f"{host}: state folder", case.tools.files
+    name, files = f"{host}: state folder", case.tools.files(host)
     path = f"{case.target.state.rstrip('/')}/leases/.doctor-{secrets.token_hex(8)}"
     try:
         made = files.create(path, b"")

@@ -131,7 +131,8 @@ def _untracked(case: Case) -> tuple[Check, ...]:
     if not target.checkout:
         then = f"set environments.{target.env}.checkout in lastgood.yaml"
         return (fail(name, f"{', '.join(target.untracked)}: no checkout is configured to take them from", then),)
-    missing = [path for path in target.untracked if case.tools.files.read(f"{target.checkout}/{path}") is None]
+    there = {f"{target.checkout}/{path}": path for path in target.untracked}
+    missing = [there[path] for path in case.tools.files(target.hosts[0]).missing(tuple(there))]
     if missing:
         then = f"put them there, or take them out of services.{target.service}.untracked"
         return (fail(name, f"not in {target.checkout}: {', '.join(missing)}", then),)

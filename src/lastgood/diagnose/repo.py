@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from lastgood.diagnose import signing
+from lastgood.diagnose import forge, guard, signing
 from lastgood.diagnose.case import fail, guarded, ok, unknown, warn
 from lastgood.git.origin import Origin, read_origin
 from lastgood.git.plumbing import FETCH_SECONDS, PUSH_SECONDS, Git, configured, why
@@ -25,6 +25,8 @@ def checks(target: Target, tools: Tools) -> tuple[Check, ...]:
         "git push": partial(_push, target, tools),
         "git identity": partial(_identity, target, tools),
         "signing": partial(_signing, target, tools),
+        "remote protects the branch": partial(forge.checks, target, tools),
+        "guard": partial(guard.hook, target, tools),
     }
     found = together([partial(guarded, name, look) for name, look in looks.items()])
     return tuple(check for answers in found for check in answers)
@@ -41,7 +43,7 @@ def _history(target: Target, tools: Tools) -> tuple[Check, ...]:
         effect = "is refused" if target.push is Push.REQUIRED else "only mitigates, until git can be settled (exit 9)"
         said = f"it does not answer: {remote.reason}; a rollback {effect}"
         reached = judged("git remote", said, f"git -C {target.repo} ls-remote origin {target.branch}")
-    return (readable, reached, _depth(target, tools))
+    return (readable, reached, _depth(target, tools), guard.quarantine(target, tools, tip))
 
 
 def _depth(target: Target, tools: Tools) -> Check:

@@ -7,19 +7,21 @@ protocol of docker-credential-helpers: `docker-credential-X get` reads the serve
 
 import base64
 import binascii
+import os
 import re
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from lastgood.effects.files import LocalFiles
 from lastgood.model.command import Command, Completed
 from lastgood.model.text import sanitise
-from lastgood.ports import Process
+from lastgood.ports import Files, Process
 
 _HUB: Final = "https://index.docker.io/v1/"
 _NOT_FOUND: Final = "credentials not found in native keychain"
 _TIMEOUT: Final = 5.0
+_WHERE: Final = 'printf %s "${DOCKER_CONFIG:-$HOME/.docker}"'
 
 
 class _Auth(msgspec.Struct):
@@ -43,13 +45,18 @@ class _Answer(msgspec.Struct):
 class DockerCredentials:
     """Implements `ports.Credentials` from `config.json` in Docker's configuration folder, read when first asked.
 
+    The folder is on `host` and read by `files`; its credential helpers run there too. Without a `config_dir` the host
+    is asked for it.
+
     A login that is configured and cannot be had raises OSError: taken for "no login" it would make private images
     look as if they were refused or gone.
     """
 
-    def __init__(self, process: Process, config_dir: str) -> None:
+    def __init__(self, process: Process, config_dir: str = "", files: Files | None = None, host: str = "local") -> None:
         self._process = process
-        self._path = Path(config_dir) / "config.json"
+        self._config_dir = config_dir
+        self._files = files or LocalFiles()
+        self._host = host
         self._config: _DockerConfig | None = None
         self._found: dict[str, str | None] = {}
 
@@ -72,19 +79,26 @@ class DockerCredentials:
 
     def _read(self) -> _DockerConfig:
         if self._config is None:
+            path = f"{self._config_dir or self._folder()}/config.json"
             try:
-                self._config = msgspec.json.decode(self._path.read_bytes(), type=_DockerConfig)
-            except FileNotFoundError:
-                self._config = _DockerConfig()
+                content = self._files.read(path)
+                self._config = msgspec.json.decode(b"{}" if content is None else content, type=_DockerConfig)
             except (OSError, msgspec.MsgspecError) as error:
                 # The decoder names places, never values, so no secret is in its text.
-                raise OSError(f"Docker's configuration {self._path} cannot be read: {error}") from error
+                raise OSError(f"Docker's configuration {path} cannot be read: {error}") from error
         return self._config
+
+    def _folder(self) -> str:
+        asked = self._process.run(Command(("sh", "-c", _WHERE), host=self._host, timeout=_TIMEOUT))
+        if not asked.ok:
+            raise OSError(f"Docker's configuration on {self._host} cannot be found: {asked.why()}")
+        return os.fsdecode(asked.stdout)
 
     def _ask(self, helper: str, server: str) -> str | None:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", helper):
             raise OSError(f"credential helper {helper!r} has no proper name")
-        command = Command((f"docker-credential-{helper}", "get"), stdin=server.encode(), timeout=_TIMEOUT)
+        argv = (f"docker-credential-{helper}", "get")
+        command = Command(argv, host=self._host, stdin=server.encode(), timeout=_TIMEOUT)
         completed = self._process.run(command)
         if not completed.ok:
             if completed.text.strip() == _NOT_FOUND:

@@ -4,10 +4,12 @@
 Proxies from the environment are not used: a probe has to see what is there, not what a proxy kept of it.
 """
 
+import contextlib
 import io
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lastgood import __version__
 from lastgood.model.duration import spoken
@@ -21,48 +23,58 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+Opened: TypeAlias = Callable[[str, int, Callable[[], float]], "AbstractContextManager[socket.socket]"]
+
 BODY_LIMIT: Final = 1024 * 1024
 """Bytes. A longer body is Unknown, never cut: half a manifest has another digest."""
 
 
 class PlainHttp:
-    """`ports.Http` on the standard library. `context` replaces the system's trusted certificates (tests need that)."""
+    """`ports.Http` on the standard library. `context` replaces the system's trusted certificates (tests need that).
 
-    def __init__(self, context: "ssl.SSLContext | None" = None) -> None:
+    `opened` gives a connection to a host and port within the seconds that its third argument tells are left, and
+    closes it; by default one from this machine.
+    """
+
+    def __init__(self, context: "ssl.SSLContext | None" = None, opened: Opened | None = None) -> None:
         self._context = context
+        self._opened = opened or _direct
 
     def ask(
-        self, url: str, *, method: str = "GET", headers: dict[str, str] | None = None, timeout: float = 5.0
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        timeout: float = 5.0,
+        body: bytes | None = None,
     ) -> Fact[Response]:
         """One request, redirects not followed. `timeout` in seconds bounds look-up, connection, TLS and whole body.
 
-        Unknown carries a reason in words that are the same for the same cause: gates compare them.
+        A `body`, an empty one as well, is sent with its Content-Length; its type is for `headers` to say. Unknown
+        carries a reason in words that are the same for the same cause: gates compare them.
         """
         import http.client
 
         begun = time.monotonic()
         left = _Deadline(begun + timeout)
         try:
-            status, found, body = self._exchange(_Address.of(url), method, headers or {}, left)
+            status, found, content = self._exchange(_Address.of(url), method, headers or {}, body, left)
         except (OSError, ValueError, http.client.HTTPException) as error:
             return Unknown(_reason(error, timeout))
-        return Known(Response(status, found, body, time.monotonic() - begun))
+        return Known(Response(status, found, content, time.monotonic() - begun))
 
     def _exchange(
-        self, address: "_Address", method: str, headers: dict[str, str], left: "_Deadline"
+        self, address: "_Address", method: str, headers: dict[str, str], body: bytes | None, left: "_Deadline"
     ) -> tuple[int, dict[str, str], bytes]:
         import http.client
 
-        connected = _connect(address, left)
-        try:
-            connected = self._secured(connected, address, left)
+        with self._opened(address.host, address.port, left) as plain, self._secured(plain, address, left) as connected:
             connection = http.client.HTTPConnection(address.host, address.port)
             connection.sock = _TimedSocket(connected, left)
-            _send(connection, address, method, headers)
+            _send(connection, address, method, headers, body)
             with connection.getresponse() as answer:
                 return answer.status, _headers(answer), _body(answer)
-        finally:
-            connected.close()
 
     def _secured(self, connected: "socket.socket", address: "_Address", left: "_Deadline") -> "socket.socket":
         if not address.secure:
@@ -124,11 +136,20 @@ class _Address:
         return cls(secure=secure, host=parts.hostname, port=number, shown=parts.netloc, path=path)
 
 
-def _connect(address: "_Address", left: "_Deadline") -> "socket.socket":
+@contextlib.contextmanager
+def _direct(host: str, port: int, left: Callable[[], float]) -> "Iterator[socket.socket]":
+    connected = _connect(host, port, left)
+    try:
+        yield connected
+    finally:
+        connected.close()
+
+
+def _connect(host: str, port: int, left: Callable[[], float]) -> "socket.socket":
     """Try every address of the host. Each gets its share of the time left, so a silent first one spoils nothing."""
     import socket
 
-    found = _look_up(address, left)
+    found = _look_up(host, port, left)
     errors: list[OSError] = []
     for number, (family, sockaddr) in enumerate(found):
         attempt = socket.socket(family, socket.SOCK_STREAM)
@@ -145,7 +166,7 @@ def _connect(address: "_Address", left: "_Deadline") -> "socket.socket":
 
 
 def _look_up(
-    address: "_Address", left: "_Deadline"
+    host: str, port: int, left: Callable[[], float]
 ) -> "list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]]":
     """The host's addresses. getaddrinfo knows no time limit, so it waits in a thread that may be left behind."""
     import socket
@@ -156,7 +177,7 @@ def _look_up(
 
     def ask() -> None:
         try:
-            answer = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            answer = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             errors.append(error)
         else:
@@ -166,7 +187,7 @@ def _look_up(
     asking.start()
     asking.join(left())
     if errors:
-        raise _Refused(f"the name {address.host} does not resolve") from errors[0]
+        raise _Refused(f"the name {host} does not resolve") from errors[0]
     if not entries:
         raise TimeoutError
     return entries
@@ -208,12 +229,20 @@ class _TimedSocket:
         """Nothing: http.client drops the socket before it reads a body without a length. `_exchange` closes it."""
 
 
-def _send(connection: "http.client.HTTPConnection", address: _Address, method: str, headers: dict[str, str]) -> None:
+def _send(
+    connection: "http.client.HTTPConnection",
+    address: _Address,
+    method: str,
+    headers: dict[str, str],
+    body: bytes | None,
+) -> None:
     connection.putrequest(method, address.path, skip_host=True)
     fixed = {"Host": address.shown, "User-Agent": f"lastgood/{__version__}", "Connection": "close"}
+    if body is not None:
+        fixed["Content-Length"] = str(len(body))
     for name, value in (fixed | headers).items():
         connection.putheader(name, value)
-    connection.endheaders()
+    connection.endheaders(body)
 
 
 def _headers(answer: "http.client.HTTPResponse") -> dict[str, str]:

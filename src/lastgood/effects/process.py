@@ -81,7 +81,7 @@ class LocalProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=command.cwd,
-                env=_environment(command),
+                env=environment(command.env),
                 start_new_session=True,
             ),
             command.timeout,
@@ -104,7 +104,7 @@ class LocalProcess:
 def _start(command: Command) -> subprocess.Popen[bytes] | str:
     """The running program, or why it cannot run."""
     if command.host != "local":
-        return "ssh hosts are not supported in this version"
+        return f"{command.host} is not this machine"
     if command.cwd is not None and not Path(command.cwd).is_dir():
         return f"no such folder: {command.cwd}"
     try:
@@ -114,7 +114,7 @@ def _start(command: Command) -> subprocess.Popen[bytes] | str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=command.cwd,
-            env=_environment(command),
+            env=environment(command.env),
             start_new_session=True,
             bufsize=0,
         )
@@ -124,8 +124,9 @@ def _start(command: Command) -> subprocess.Popen[bytes] | str:
         return f"cannot be started: {error}"
 
 
-def _environment(command: Command) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)} | dict(command.env)
+def environment(added: tuple[tuple[str, str], ...] = ()) -> dict[str, str]:
+    """What a program of ours gets of this process's environment, and `added`."""
+    return {name: value for name, value in os.environ.items() if _PASSED.fullmatch(name)} | dict(added)
 
 
 class _Running:

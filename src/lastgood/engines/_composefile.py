@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lastgood.engines._docker import IMAGE_LABEL, RUN_LABEL, same_repository
+from lastgood.engines._docker import IMAGE_LABEL, RUN_LABEL, reference, same_repository
 from lastgood.model.release import Image
-from lastgood.model.step import RenderStep, Runnable
+from lastgood.model.step import RenderStep
 
 if TYPE_CHECKING:
     from ruamel.yaml import Node
@@ -153,14 +153,6 @@ def values_env(variables: dict[str, str]) -> bytes:
             message = f"{name!r} cannot be given to Compose as a variable"
             raise ValueError(message)
     return "".join(f'{name}="{value.translate(_ESCAPES)}"\n' for name, value in variables.items()).encode()
-
-
-def reference(wanted: Runnable) -> str:
-    """What Compose is told to run: by digest where one is known, by tag where not, by id where there is neither."""
-    image = wanted.image
-    if image.digest:
-        return f"{image.repository}@{image.digest}"
-    return f"{image.repository}:{image.tag}" if image.tag else wanted.image_id
 
 
 def override(step: RenderStep, run: str) -> bytes:

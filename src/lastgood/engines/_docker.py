@@ -10,10 +10,12 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from lastgood.engines import _keeping
 from lastgood.model.command import Command, Completed
 from lastgood.model.facts import Fact, Known, Unknown, known_or
 from lastgood.model.observed import Container, Healthcheck, HostView, LocalImage, State
 from lastgood.model.release import Image
+from lastgood.model.step import Runnable
 
 RUN_LABEL = "dev.lastgood.run"
 # Names the image of a container that could only be created from a bare id, which says nothing about a repository.
@@ -23,9 +25,12 @@ _T = TypeVar("_T")
 _LIST = ("docker", "ps")
 _INSPECT = ("docker", "container", "inspect")
 _IMAGES = ("docker", "image", "ls")
+_PLATFORM = ("docker", "version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
 _COMPOSES = (("docker", "compose"), ("docker-compose",))
 _OLDEST_COMPOSE = 2
 _LIMIT = 10.0
+_PULL_LIMIT = 600.0
+_LOG_LINES = "2000"
 _NANO = 1e9
 _LOG_LENGTH = 300
 _NONE = "<none>"
@@ -120,12 +125,39 @@ def glance(project: str, repository: str) -> tuple[Command, ...]:
 
 
 def questions(project: str, repository: str) -> tuple[Command, ...]:
-    """`glance`, and whether Compose answers."""
-    return (*glance(project, repository), _compose_version(_COMPOSES[0]))
+    """`glance`, whether Compose answers, and the engine's platform."""
+    return (*glance(project, repository), _compose_version(_COMPOSES[0]), Command(_PLATFORM, timeout=_LIMIT))
 
 
 def _compose_version(compose: tuple[str, ...]) -> Command:
     return Command((*compose, "version", "--short"), timeout=_LIMIT)
+
+
+def pull(wanted: Runnable) -> Command:
+    """Have an image: by digest; where there is none nothing can be pulled, and this only shows that it is there."""
+    if wanted.image.digest:
+        return Command(("docker", "pull", "--quiet", "--", reference(wanted)), timeout=_PULL_LIMIT)
+    return Command(("docker", "image", "inspect", "--format", "{{.Id}}", "--", reference(wanted)))
+
+
+def reference(wanted: Runnable) -> str:
+    """What Docker is told to run: by digest where one is known, by tag where not, by id where there is neither."""
+    image = wanted.image
+    if image.digest:
+        return f"{image.repository}@{image.digest}"
+    return f"{image.repository}:{image.tag}" if image.tag else wanted.image_id
+
+
+def evidence(containers: Sequence[Container]) -> tuple[tuple[str, Command], ...]:
+    """How to get logs and inspect of containers, by file name. Both may hold secrets."""
+    if not containers:
+        return ()
+    names = tuple(one.name for one in containers)
+    logs = ("docker", "logs", "--timestamps", "--tail", _LOG_LINES, "--")
+    return (
+        *((f"logs-{name}.txt", Command((*logs, name), timeout=_LIMIT)) for name in names),
+        ("inspect.json", Command(("docker", "container", "inspect", "--", *names), timeout=_LIMIT)),
+    )
 
 
 def follow_up(answers: Sequence[Completed]) -> tuple[Command, ...]:
@@ -148,7 +180,13 @@ def read(answers: Sequence[Completed]) -> HostView:
         images=images,
         healthcheck=_slowest(one.seen.healthcheck for one in known_or(found, ()) if one.mine),
         compose=next((compose for compose in _COMPOSES if _usable(_answer(answers, (*compose, "version")))), ()),
+        platform=_platform(_answer(answers, _PLATFORM)),
     )
+
+
+def _platform(answer: Completed | None) -> str:
+    said = answer.text.strip() if answer and answer.ok else ""
+    return said if re.fullmatch(r"[a-z0-9]+/[a-z0-9]+", said) else ""
 
 
 def same_repository(first: str, second: str) -> bool:
@@ -194,7 +232,9 @@ def _image(image_id: str, rows: Sequence[_Row]) -> LocalImage:
     """One image out of its rows: there is one for each pair of a tag and a digest."""
     tags = dict.fromkeys(row.tag for row in rows if row.image_id == image_id and row.tag != _NONE)
     digests = dict.fromkeys(row.digest for row in rows if row.image_id == image_id and row.digest != _NONE)
-    return LocalImage(image_id, tuple(tags), tuple(digests))
+    own = [tag for tag in tags if _keeping.name_of(tag)]
+    others = tuple(tag for tag in tags if tag not in own)
+    return LocalImage(image_id, others, tuple(digests), tuple(_keeping.name_of(tag) for tag in own))
 
 
 def _judged(answers: Sequence[Completed], images: Fact[tuple[LocalImage, ...]]) -> Fact[tuple[_Judged, ...]]:

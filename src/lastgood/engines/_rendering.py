@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lastgood.engines._composefile import reference
-from lastgood.engines._docker import same_repository
+from lastgood.engines._docker import reference, same_repository
 from lastgood.model.command import Completed
 from lastgood.model.release import Image
 from lastgood.model.step import RenderStep

@@ -56,6 +56,23 @@ def _switched(step: SwitchStep, seen: HostView, run: str) -> Verdict:
     return _verdict(yes=done and all(_enough(service, step, mine) for service in step.services))
 
 
+def switched_since(step: SwitchStep, seen: HostView, since: int) -> Verdict:
+    """Whether every container of the pin runs the step's image and was started after `since`, Unix nanoseconds.
+
+    For hands other than ours, which leave no mark: what ran the image before was not switched.
+    """
+    if isinstance(seen.containers, Unknown):
+        return Unclear(f"the host's containers are unknown: {seen.containers.reason}")
+    ids = _ids(step.image, seen)
+    if isinstance(ids, Unclear):
+        return ids
+    mine = [one for one in seen.containers.value if one.mine and not one.oneshot_done]
+    starts = [_nanoseconds(one.started) for one in mine]
+    fresh = all(start is not None and start > since for start in starts)
+    runs = all(one.image_id in ids and one.state not in _UNFINISHED for one in mine)
+    return _verdict(yes=bool(mine) and fresh and runs)
+
+
 def _ids(wanted: Runnable, seen: HostView) -> set[str] | Unclear:
     """The engine's ids for the wanted bytes on this host."""
     ids = {wanted.image_id} - {""}

@@ -4,21 +4,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lastgood.engines import _composefile, _docker, _doctor, _rendering, _verdict
+from lastgood.engines import _composefile, _docker, _doctor, _keeping, _rendering, _verdict
 from lastgood.model.command import Command, Completed
 from lastgood.model.duration import Duration
 from lastgood.model.errors import Refused
-from lastgood.model.facts import Unknown, Verdict
+from lastgood.model.facts import Fact, Unknown, Verdict
 from lastgood.model.observed import EngineHealth, HostView
 from lastgood.model.step import EngineStep, PullStep, RenderStep, RestartStep, SwitchStep
 from lastgood.model.target import Target
 
 _VALUES = "values.env"
 _OVERRIDE = "override.yaml"
-_PULL_LIMIT = 600.0
 _RESTART_LIMIT = 120.0
-_EVIDENCE_LIMIT = 10.0
-_LOG_LINES = "2000"
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +33,8 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Compose:
     """Implements `ports.Engine`. A release's folder holds the exported `tree/` and the files of `files`."""
+
+    pin_first = False
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -88,7 +87,7 @@ class Compose:
         """The one command of each step. All of them may be repeated."""
         match step:
             case PullStep():
-                return (_pull(step),)
+                return (_docker.pull(step.image),)
             case SwitchStep():
                 return (Command(self._up(target, step), timeout=float(self._options.limit)),)
             case RestartStep():
@@ -100,14 +99,7 @@ class Compose:
 
     def evidence(self, target: Target, seen: HostView) -> tuple[tuple[str, Command], ...]:  # noqa: ARG002 - the port's signature; `seen` is the target's already
         """Logs and inspect of every container of the project. Both may hold secrets."""
-        if isinstance(seen.containers, Unknown) or not seen.containers.value:
-            return ()
-        names = tuple(one.name for one in seen.containers.value)
-        logs = ("docker", "logs", "--timestamps", "--tail", _LOG_LINES, "--")
-        return (
-            *((f"logs-{name}.txt", Command((*logs, name), timeout=_EVIDENCE_LIMIT)) for name in names),
-            ("inspect.json", Command(("docker", "container", "inspect", "--", *names), timeout=_EVIDENCE_LIMIT)),
-        )
+        return () if isinstance(seen.containers, Unknown) else _docker.evidence(seen.containers.value)
 
     def health_questions(self) -> tuple[Command, ...]:
         """How to ask the engine for its clock and its folder."""
@@ -116,6 +108,22 @@ class Compose:
     def read_health(self, answers: Sequence[Completed]) -> EngineHealth:
         """Its answer, as facts."""
         return _doctor.read(answers)
+
+    def keep(self, repository: str, image_id: str, name: str) -> tuple[Command, ...]:
+        """How to give an image a tag of ours. Raises ValueError where the name makes no tag."""
+        return (_keeping.keep(repository, image_id, name),)
+
+    def let_go(self, repository: str, name: str) -> tuple[Command, ...]:
+        """How to take a tag of ours away."""
+        return (_keeping.let_go(repository, name),)
+
+    def sizes(self, image_ids: Sequence[str]) -> tuple[Command, ...]:
+        """How to ask for images' sizes."""
+        return _keeping.sizes(image_ids)
+
+    def read_sizes(self, answers: Sequence[Completed]) -> Fact[dict[str, int]]:
+        """Their sizes in bytes."""
+        return _keeping.read_sizes(answers)
 
     def _project(self, target: Target) -> str:
         return _filled(self._options.project, target)
@@ -158,11 +166,3 @@ def make(options: Options) -> Compose:
 
 def _filled(text: str, target: Target) -> str:
     return text.replace("{env}", target.env).replace("{service}", target.service)
-
-
-def _pull(step: PullStep) -> Command:
-    """By digest; where there is none nothing can be pulled, and the command only shows that the image is there."""
-    wanted = _composefile.reference(step.image)
-    if step.image.image.digest:
-        return Command(("docker", "pull", "--quiet", "--", wanted), timeout=_PULL_LIMIT)
-    return Command(("docker", "image", "inspect", "--format", "{{.Id}}", "--", wanted))

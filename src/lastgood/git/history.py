@@ -67,7 +67,7 @@ def _release(change: _Change, image: Image, last: str, until: int | None, *, mix
         until,
         change.others,
         mixed,
-        trailers.parse(info.body),
+        trailers.parse(info.body, image.repository),
     )
 
 

@@ -6,8 +6,11 @@ from typing import NamedTuple
 from lastgood.git.names import clean
 from lastgood.git.objects import Entry, Objects
 from lastgood.git.plumbing import Git
+from lastgood.git.sealed import is_sealed
 from lastgood.git.trees import collisions, deltas, entry, written
 from lastgood.model.errors import PathConflict
+
+SEALED = "it is encrypted by SOPS and was changed later; its MAC covers the whole file, so it cannot be merged"
 
 
 class _Sides(NamedTuple):
@@ -21,7 +24,8 @@ class _Sides(NamedTuple):
 def undo(git: Git, objects: Objects, tree: str, commit: str, folder: str) -> str:
     """The id of `tree` with what `commit` changed against its first parent below `folder` reversed.
 
-    Raises PathConflict with all files that later changes keep from being reversed.
+    A file that SOPS encrypted goes back whole where nobody changed it since, and is never merged. Raises PathConflict
+    with all files that later changes keep from being reversed.
     """
     changes: dict[str, Entry | None] = {}
     conflicts: list[str] = []
@@ -33,6 +37,7 @@ def undo(git: Git, objects: Objects, tree: str, commit: str, folder: str) -> str
         elif merged != ours:
             changes[delta.path] = merged
     conflicts += [f"{path}: a file and a folder of this name" for path in collisions(objects, tree, changes)]
+    sealed = any(SEALED in text for text in conflicts)
     if conflicts:
         raise PathConflict(
             f"What commit {commit[:12]} changed cannot be reversed: later commits changed the same places.",
@@ -40,6 +45,7 @@ def undo(git: Git, objects: Objects, tree: str, commit: str, folder: str) -> str
             next=(
                 "--image-only   # put the image back and leave the configuration as it is",
                 f"git revert {commit[:12]}   # or settle it by hand in a clone, push, and plan again",
+                *(("sops edit FILE   # the values of an encrypted file; git cannot merge them",) if sealed else ()),
             ),
         )
     return written(objects, tree, changes)
@@ -65,6 +71,10 @@ def _merged(git: Git, objects: Objects, sides: _Sides) -> Entry | str:
         return "it is a symbolic link or a submodule"
     # Where both sides changed an executable bit, they changed it alike: there are but two modes.
     mode = theirs.mode if ours.mode == base.mode else ours.mode
+    if len({base.blob, ours.blob, theirs.blob}) > 2 and any(  # noqa: PLR2004 - all three differ
+        is_sealed(objects.get(side.blob).content) for side in (base, ours, theirs)
+    ):
+        return SEALED
     blob = _merged_blob(git, objects, base.blob, ours.blob, theirs.blob)
     return Entry(mode, blob) if blob else "later changes are in the same lines, or it is binary"
 

@@ -6,6 +6,7 @@ the remote has answered once.
 """
 
 import hashlib
+import re
 import shlex
 from pathlib import Path
 
@@ -35,6 +36,10 @@ _FIRST_FETCH_SECONDS = 120.0
 _GRAPH_SECONDS = 120.0
 # What git says of a branch that others have pushed to, in `push --porcelain` (transport.c, send-pack, receive-pack).
 _MOVED = ("non-fast-forward", "fetch first", "needs force", "stale info", "cannot lock ref", "failed to update ref")
+
+_SYMREF = re.compile(r"^ref: refs/heads/(\S+)\tHEAD$", re.MULTILINE)
+# Forges answer the push of a new branch with where a pull request for it can be opened.
+_LINK = re.compile(r"^remote:.*?(https?://[\x21-\x7e]+)", re.MULTILINE)
 
 
 def location(cache_dir: str, origin: Origin) -> Path:
@@ -112,12 +117,52 @@ class Mirror:
             return Pushed(ok=True)
         return _refusal(done, self._origin.secrets)
 
+    def propose(self, commit: str, branch: str) -> Pushed:
+        """Put `commit` on the remote as branch `branch`, if that is new there; never forced, nothing is moved.
+
+        The lease is an empty one (git-push(1), `--force-with-lease=REF:`): it asks the remote itself, in the moment of
+        the push, that there be no such branch. It alone would let nothing but a creation through.
+        """
+        if not self._origin.url:
+            return Pushed(ok=False, because="no remote is configured")
+        ref = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={ref}:"
+        done = self._networked(*_PUSH, lease, _REMOTE, f"{commit}:{ref}", timeout=PUSH_SECONDS)
+        if done.ok:
+            link = _LINK.search(done.stderr.decode(errors="replace"))
+            return Pushed(ok=True, link=link[1] if link else "")
+        found = _refusal(done, self._origin.secrets)
+        return self._proposed_before(commit, branch) or found if found.moved else found
+
+    def _proposed_before(self, commit: str, branch: str) -> Pushed | None:
+        """What the remote has under the name, where it has something: ours from before is fine, another's is not."""
+        ref = f"refs/heads/{branch}"
+        done = self._networked("ls-remote", "--refs", _REMOTE, ref, timeout=FETCH_SECONDS)
+        there = dict(reversed(line.partition("\t")[::2]) for line in done.text.splitlines()) if done.ok else {}
+        held = there.get(ref, "")
+        if held == commit:
+            return Pushed(ok=True)
+        if not held:
+            return None
+        return Pushed(ok=False, refused=True, because=f"branch {branch} is there already, at {held}", held=held)
+
     def operator_env(self) -> dict[str, str]:
         """The environment in which git reaches the remote and signs as the operator's own would."""
         remote = ((f"remote.{_REMOTE}.url", self._origin.url), (f"remote.{_REMOTE}.pushurl", self._origin.push_url))
         # A missing identity is an error, not a guess from the machine's name.
         ours = (*_QUIET, ("user.useConfigOnly", "true"))
         return configured((*self._origin.settings, *(item for item in remote if item[1]), *ours))
+
+    def default_branch(self) -> Fact[str]:
+        """The branch that the remote's HEAD names (git-ls-remote(1), `--symref`); Unknown where it does not answer."""
+        if not self._origin.url:
+            return Unknown("no remote is configured")
+        self.make()
+        done = self._networked("ls-remote", "--symref", _REMOTE, "HEAD", timeout=FETCH_SECONDS)
+        if not done.ok:
+            return Unknown(why(done, self._origin.secrets))
+        named = _SYMREF.search(done.text)
+        return Known(named[1]) if named else Unknown("the remote's HEAD names no branch")
 
     def _refs(self) -> dict[str, str]:
         listed = self.git.output(

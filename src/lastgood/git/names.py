@@ -45,9 +45,14 @@ def folder_path(text: str) -> str:
     return file_path(text) if text else ""
 
 
+def is_branch(text: str) -> bool:
+    """Whether git allows `text` as a branch name."""
+    return _BAD_BRANCH.search(text) is None
+
+
 def branch_name(text: str) -> str:
     """`text` if git allows it as a branch name (git-check-ref-format(1)). Raises ConfigError."""
-    if _BAD_BRANCH.search(text) is not None:
+    if not is_branch(text):
         raise ConfigError(f"{clean(text)!r} is not a branch name.", next=("set `branch` to the deploy branch",))
     return text
 

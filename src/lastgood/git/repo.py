@@ -124,6 +124,17 @@ class BareRepo:
         """The releases of the pin at `path`, newest first from `start`, read as far as they are asked for."""
         return history.releases(self, pin, path, start)
 
+    def order(self, paths: tuple[str, ...], start: str, limit: int) -> tuple[str, ...]:
+        """The first-parent commits, newest first and `limit` at most, that changed any of `paths`."""
+        for path in paths:
+            names.file_path(path)
+        how = ("--first-parent", f"--max-count={limit}", "--format=%H", names.object_id(start), "--", *paths)
+        return tuple(self._git.output("log", *how).decode().split())
+
+    def contains(self, commit: str, older: str) -> bool:
+        """Whether `older` is `commit` or in its history."""
+        return self._mirror.is_ancestor(names.object_id(older), names.object_id(commit))
+
     def blob(self, commit: str, path: str) -> bytes | None:
         """A file at a commit (or tree), or None where it is not there."""
         return trees.blob(self._objects, names.object_id(commit), names.file_path(path))
@@ -156,25 +167,35 @@ class BareRepo:
             names.file_path(path)
         return trees.with_files(self._objects, names.object_id(tree), files)
 
+    def pack(self, trees: Sequence[str], base: str) -> bytes:
+        """What a copy of the repo that has commit `base` lacks for `trees`: a thin pack, git-pack-objects(1)."""
+        wanted = "".join(f"{names.object_id(tree)}\n" for tree in trees) + f"^{names.object_id(base)}\n"
+        return self._git.output("pack-objects", "--revs", "--thin", "--stdout", "-q", stdin=wanted.encode())
+
+    def unpack(self, pack: bytes) -> None:
+        """Take over what `pack` made in another copy; the branch has to be fetched first. Nothing refers to it yet."""
+        self._git.output("unpack-objects", "-q", stdin=pack)
+
+    def holds(self, trees: Sequence[str]) -> bool:
+        """Whether this copy has all of these objects."""
+        return all(self._objects.find(names.object_id(tree)) for tree in trees)
+
     def undo(self, tree: str, commit: str, folder: str) -> str:
         """The id of `tree` with what `commit` changed below `folder` reversed. Raises PathConflict with the files."""
         commit, tree = names.object_id(commit), names.object_id(tree)
         return merge.undo(self._git, self._objects, tree, commit, names.folder_path(folder))
 
     def diff(self, older: str, newer: str, folder: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Path (fit to show) and unified diff lines of each file below `folder` that differs, without file headers."""
+        """Path and diff lines of each file below `folder` that differs, fit to show: see `git.shown.difference`."""
         found = self._between(older, newer, folder)
         return tuple((names.shown_path(delta.path), self._difference(delta)) for delta in found)
 
-    def _difference(self, delta: Delta) -> tuple[str, ...]:
-        from difflib import unified_diff
+    def _difference(self, delta: Delta, *, masked: bool = True) -> tuple[str, ...]:
+        from lastgood.git.shown import difference
 
         sides = [self._objects.find(side.blob) if side else None for side in (delta.old, delta.new)]
-        contents = [side.content if side else b"" for side in sides]
-        if any(b"\0" in content for content in contents):
-            return ("Binary files differ",)
-        old, new = (content.decode(errors="replace").splitlines() for content in contents)
-        return tuple(unified_diff(old, new, lineterm=""))[2:]
+        old, new = (side.content if side else b"" for side in sides)
+        return difference(old, new, masked=masked)
 
     def export(self, tree: str, into: str) -> None:
         """Write out a tree as files into a folder on this machine that is empty or not there yet."""
@@ -203,6 +224,18 @@ class BareRepo:
         commit = names.object_id(commit)
         with self.lock():
             return self._mirror.push(commit)
+
+    def propose_branch(self, commit: str, name: str) -> Pushed:
+        """Put the commit on the remote as the new branch `name`, never by force.
+
+        Fine where the branch is there already with this commit; refused, with what it holds, where with another one.
+        Raises Refused for what is no branch's name, and for the deploy branch itself.
+        """
+        commit = names.object_id(commit)
+        if not names.is_branch(name) or name == self._branch:
+            raise Refused(f"{names.clean(name)!r} is not the name of a new branch.")
+        with self.lock():
+            return self._mirror.propose(commit, name)
 
     def find_trailer(self, key: str, value: str, limit: int) -> str | None:
         """The newest first-parent commit among the last `limit` with such a trailer, or None."""

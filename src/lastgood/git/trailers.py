@@ -1,6 +1,7 @@
 """The trailers by which machines know each other's rollbacks: written into the commit, read back from it. Pure."""
 
 import re
+from collections.abc import Iterator
 
 from lastgood.git.names import clean
 from lastgood.model.release import Image, Trailers
@@ -9,18 +10,33 @@ _LINE = re.compile(r"(?P<key>[A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(?P<value>.*)
 _BY_GIT = ("signed-off-by", "(cherry picked from commit ")
 
 
-def render(subject: str, paragraphs: tuple[str, ...], trailers: Trailers) -> str:
-    """The message of a rollback commit: subject, paragraphs, and the trailers as last paragraph."""
-    lines = [f"Lastgood-Run: {clean(trailers.run)}"] if trailers.run else []
-    lines += [f"Lastgood-From: {trailers.went_from}"] if trailers.went_from else []
-    lines += [f"Lastgood-To: {trailers.went_to}"] if trailers.went_to else []
-    lines += [f"Lastgood-Bad: {image}" for image in trailers.bad]
+def render(subject: str, paragraphs: tuple[str, ...], *several: Trailers) -> str:
+    """The message of a rollback commit: subject, paragraphs, and the trailers as last paragraph.
+
+    An app's commit speaks of several services, told apart by the repositories of their images.
+    """
+    lines = dict.fromkeys(line for trailers in several for line in _lines(trailers))
     parts = (clean(subject), *(text.strip() for text in paragraphs), "\n".join(lines))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def parse(body: str) -> Trailers:
-    """What the last paragraph of a commit's body says in `Lastgood-*` trailers. A malformed value counts as absent."""
+def _lines(trailers: Trailers) -> Iterator[str]:
+    values = (
+        ("Run", clean(trailers.run)),
+        ("From", trailers.went_from),
+        ("To", trailers.went_to),
+        ("Trying", trailers.trying),
+        ("Step", clean(trailers.step)),
+        *(("Bad", image) for image in trailers.bad),
+    )
+    return (f"Lastgood-{key}: {value}" for key, value in values if value)
+
+
+def parse(body: str, repository: str = "") -> Trailers:
+    """What the last paragraph of a commit's body says in `Lastgood-*` trailers. A malformed value counts as absent.
+
+    Where a value stands there several times, `repository` says which of them is meant.
+    """
     found: dict[str, list[str]] = {}
     for key, value in _pairs(body):
         found.setdefault(key, []).append(value)
@@ -28,10 +44,19 @@ def parse(body: str) -> Trailers:
     run = found.get("lastgood-run", [""])[-1]
     return Trailers(
         run if run == clean(run) else "",
-        _image(found.get("lastgood-from", [""])[-1]),
-        _image(found.get("lastgood-to", [""])[-1]),
+        _meant(found.get("lastgood-from", []), repository),
+        _meant(found.get("lastgood-to", []), repository),
         bad,
+        _meant(found.get("lastgood-trying", []), repository),
+        clean(found.get("lastgood-step", [""])[-1]),
     )
+
+
+def _meant(values: list[str], repository: str) -> Image | None:
+    images = [_image(text) for text in values]
+    if len(images) < 2:  # noqa: PLR2004 - one, or none
+        return images[0] if images else None
+    return next((image for image in reversed(images) if image and image.repository == repository), None)
 
 
 def _pairs(body: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from lastgood.model.event import (
     StepStarted,
     StepState,
 )
+from lastgood.model.step import VerifyStep
 
 
 def fold(entries: Sequence[Entry]) -> Run:
@@ -80,9 +81,21 @@ class _Total:
         self.failures.pop(step, None)
 
     def _look_again(self) -> None:
-        """Failures that said nothing about the release are in doubt anew once the run is taken up again."""
-        for failure in [each for each in self.failures.values() if each.kind.retried]:
+        """Failures that said nothing about the release are in doubt anew once the run is taken up again.
+
+        What was proven without a host that did not answer is to be proven with it.
+        """
+        again = [each for each in self.failures.values() if each.kind.retried]
+        partial = any(done.details for step, done in self.done.items() if step in self._proofs())
+        if partial or any(each.kind is Failure.UNREACHABLE for each in again):
+            for step in self._proofs():
+                if self.done.pop(step, None):
+                    self.steps.pop(step)
+        for failure in again:
             self._set(failure.step, StepState.STARTED)
+
+    def _proofs(self) -> list[str]:
+        return [step.id for step in self.begun.plan.steps() if isinstance(step, VerifyStep)]
 
     def _over(self, step: str) -> None:
         self.children = [child for child in self.children if child.step != step]

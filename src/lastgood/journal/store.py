@@ -8,14 +8,14 @@ import contextlib
 import shlex
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from lastgood.journal import codec, schema
 from lastgood.journal.fold import fold
-from lastgood.model.errors import JournalUnwritable, UsageError
+from lastgood.model.errors import JournalUnwritable, Refused, UsageError
 from lastgood.model.event import Entry, Event, Judged, Resumed, Run, RunStarted
 from lastgood.model.release import Judgement
 from lastgood.model.text import sanitise
@@ -87,6 +87,31 @@ class Journal:
                 row = (run, seq, at, codec.kind_of(event), codec.target_of(event), codec.encode(event))
                 db.execute("INSERT INTO events (run, seq, at, kind, target, event) VALUES (?, ?, ?, ?, ?, ?)", row)
         return Entry(run, seq, at, event)
+
+    def adopt(self, entries: Sequence[Entry]) -> None:
+        """Take over the lines of a run that another machine began, or went on with; those that are here stay.
+
+        Raises Refused where a line here is not the one there: then two machines went on from the same place.
+        """
+        with self._lock, _told(self.path):
+            db = self._writer()
+            with schema.writing(db):
+                for entry in entries:
+                    self._adopt(db, entry)
+
+    @staticmethod
+    def _adopt(db: sqlite3.Connection, entry: Entry) -> None:
+        event, kind = codec.encode(entry.event), codec.kind_of(entry.event)
+        here = db.execute("SELECT event FROM events WHERE run = ? AND seq = ?", (entry.run, entry.seq)).fetchone()
+        if here is None:
+            row = (entry.run, entry.seq, entry.at, kind, codec.target_of(entry.event), event)
+            db.execute("INSERT INTO events (run, seq, at, kind, target, event) VALUES (?, ?, ?, ?, ?, ?)", row)
+        elif bytes(here[0]) != event:
+            raise Refused(
+                f"Run {entry.run} went on differently on another machine.",
+                because=(f"line {entry.seq} here and on the host differ",),
+                next=(f"lastgood show {entry.run}   # on both machines",),
+            )
 
     def entries(self, run: str) -> tuple[Entry, ...]:
         """The run's lines in order; empty where there are none. Raises Refused for what only a newer version reads."""

@@ -31,6 +31,8 @@ class Completed(msgspec.Struct, frozen=True):
     """What a command left: its exit status, both outputs, and how long it took in seconds.
 
     `status` is None when it did not end by itself: `failure` then says why (not found, killed at the time limit).
+    `loose` is True where it may still be running on its host all the same, because the host can no longer be asked.
+    `cut` is True where the way to the host, and nothing that was run there, is why it did not end.
     """
 
     command: Command
@@ -39,6 +41,8 @@ class Completed(msgspec.Struct, frozen=True):
     stderr: bytes = b""
     elapsed: float = 0.0
     failure: str = ""
+    loose: bool = False
+    cut: bool = False
 
     @property
     def ok(self) -> bool:
@@ -58,8 +62,14 @@ class Completed(msgspec.Struct, frozen=True):
 
 
 class Child(msgspec.Struct, frozen=True):
-    """A process that lastgood started: pid and kernel start time, so that a reused pid is never mistaken for it."""
+    """A process that lastgood started: pid and kernel start time, so that a reused pid is never mistaken for it.
+
+    On another `host` than `local` there is only `mark`: the value of LASTGOOD_CHILD in the environment of the process
+    and of all that it starts; `pid` and `started` are 0 there.
+    """
 
     pid: int
     started: int
     argv: tuple[str, ...]
+    host: str = "local"
+    mark: str = ""

@@ -4,7 +4,8 @@ import enum
 
 import msgspec
 
-from lastgood.model.facts import Fact
+from lastgood.model.facts import Fact, Known
+from lastgood.model.quarantine import Quarantined
 from lastgood.model.release import Image, Judgement, Release
 
 _KEPT_UP = ("always", "unless-stopped")
@@ -57,11 +58,15 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class LocalImage(msgspec.Struct, frozen=True):
-    """An image present on a host: its id, the tags and the manifest digests it has under the pin's repository."""
+    """An image present on a host: its id, the tags and the manifest digests it has under the pin's repository.
+
+    `kept` are the names under which tags of lastgood's own protect it; those are not among `tags`.
+    """
 
     image_id: str
     tags: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 class Healthcheck(msgspec.Struct, frozen=True):
@@ -73,13 +78,41 @@ class Healthcheck(msgspec.Struct, frozen=True):
     start_period: float = 0.0
 
 
+class Deploying(msgspec.Struct, frozen=True):
+    """A deploy that runs on a host at this moment; `seconds` since it began, `children` all processes below it."""
+
+    pid: int
+    argv: str
+    seconds: float
+    children: tuple[int, ...] = ()
+
+
+class Checkout(msgspec.Struct, frozen=True):
+    """The deploy repo's checkout on a host: its branch (empty: detached), commit, and what git does not know of it.
+
+    `dirty` are the paths that differ from the commit. `ours` are those of them, each with its SHA-256, that an earlier
+    run wrote and that git does not have yet.
+    """
+
+    branch: str
+    commit: str
+    dirty: tuple[str, ...] = ()
+    ours: tuple[tuple[str, str], ...] = ()
+
+
 class HostView(msgspec.Struct, frozen=True):
-    """What one host shows of a service."""
+    """What one host shows of a service. `checkout` is None where the engine uses none.
+
+    `platform` is its engine's (`linux/arm64`), empty where it is not known.
+    """
 
     containers: Fact[tuple[Container, ...]]
     images: Fact[tuple[LocalImage, ...]]
     healthcheck: Healthcheck | None = None
     compose: tuple[str, ...] = ()
+    checkout: Fact[Checkout] | None = None
+    deploys: Fact[tuple[Deploying, ...]] = Known(())
+    platform: str = ""
 
 
 class EngineHealth(msgspec.Struct, frozen=True):
@@ -90,9 +123,15 @@ class EngineHealth(msgspec.Struct, frozen=True):
 
 
 class Availability(msgspec.Struct, frozen=True):
-    """What a registry says of one reference: `digest` known, or None where it says that there is no such image."""
+    """What a registry says of one reference: `digest` known, or None where it says that there is no such image.
+
+    `index` tells that there is an image for each of several platforms; `platforms` are those (`linux/arm64`), empty
+    as long as nobody asked.
+    """
 
     digest: str | None
+    index: bool = False
+    platforms: tuple[str, ...] = ()
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -117,6 +156,7 @@ class Observed(msgspec.Struct, frozen=True):
     """Everything a plan is made from. `registry` maps `str(Image)` to what the registry said.
 
     `history` is newest first and goes back as far as was read; `complete` is False where more may lie beyond.
+    `quarantine` holds the entries of the file at the tip; Unknown where it is there and cannot be read.
     """
 
     tip: Tip
@@ -127,3 +167,4 @@ class Observed(msgspec.Struct, frozen=True):
     looks: tuple[Look, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     lease: str = ""
+    quarantine: Fact[tuple[Quarantined, ...]] = Known(())

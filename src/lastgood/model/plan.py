@@ -8,7 +8,7 @@ import msgspec
 
 from lastgood.model.errors import ConsentNeeded, WorldMoved
 from lastgood.model.release import Evidence, Image, Release
-from lastgood.model.step import CaptureStep, Runnable, Step
+from lastgood.model.step import RecordStep, Runnable, Step
 
 
 class Scope(enum.StrEnum):
@@ -28,29 +28,69 @@ class FileChange(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A release that was passed over, and why."""
+    """A release that was passed over, and why; `service` where a plan moves several."""
 
     release: Release
     because: str
+    service: str = ""
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """One release to try: why it, what git will change, and the steps until it is proven and recorded."""
+class Part(msgspec.Struct, frozen=True):
+    """What an attempt means for one service. `moves` is False where the service stays on what it runs."""
 
-    number: int
+    service: str
     release: Release
     evidence: Evidence
     image: Runnable
+    moves: bool = True
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One release to try, or one of each service: why, what git will change, and the steps until it is recorded."""
+
+    number: int
+    parts: tuple[Part, ...]
     steps: tuple[Step, ...]
     changes: tuple[FileChange, ...]
     because: str
+
+    @property
+    def name(self) -> str:
+        """What people call it: the release's tag, with the service's name where there are several."""
+        if len(self.parts) == 1:
+            return self.parts[0].release.image.name
+        return ", ".join(f"{part.service} {part.release.image.name}" for part in self.parts)
+
+    def part(self, service: str) -> Part:
+        """The part of one service."""
+        return next(part for part in self.parts if part.service == service)
 
 
 class Restore(msgspec.Struct, frozen=True):
     """How the state from before comes back when nothing passes, or when the run is aborted."""
 
-    image: Runnable
+    images: tuple[Runnable, ...]
     steps: tuple[Step, ...]
+    because: str
+
+    @property
+    def name(self) -> str:
+        """What comes back, as people call it."""
+        return ", ".join(image.image.name for image in self.images)
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A service that the plan is about: what it runs, and that release in git, as far as they are known."""
+
+    service: str
+    running: Image | None
+    release: Release | None
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A host that did not answer and that the plan goes on without, because the configuration allows it."""
+
+    host: str
     because: str
 
 
@@ -64,15 +104,16 @@ class Facts(msgspec.Struct, frozen=True):
 class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="plan"):
     """A plan of which every step can be undone by a later step. It loses no data.
 
-    `before` are the steps done once at the start, `attempts` are tried in order within the budget, `restore` brings
-    the present state back. `kept` are later configuration commits that stay. `warnings` are for the reader.
+    `target` is `service/env`, or `app/env` where `members` are several. `before` are the steps done once at the start,
+    `attempts` are tried in order within the budget, `restore` brings the present state back, and `after` is done
+    however the run ends. `left_out` are hosts gone on without; `alone` says that others may be left out on the way.
+    `kept` are later configuration commits that stay. `warnings` are for the reader.
     """
 
     target: str
     scope: Scope
-    running: Image | None
-    running_release: Release | None
-    before: tuple[CaptureStep, ...]
+    members: tuple[Member, ...]
+    before: tuple[Step, ...]
     attempts: tuple[Attempt, ...]
     restore: Restore | None
     skipped: tuple[Skipped, ...]
@@ -85,6 +126,9 @@ class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="p
     facts: Facts
     because: str
     action: str = "rollback"
+    after: tuple[Step, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    alone: bool = False
 
     @property
     def digest(self) -> str:
@@ -99,15 +143,37 @@ class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="p
     def steps(self) -> tuple[Step, ...]:
         """Every step the plan may take, in the order in which it would."""
         tried = tuple(step for attempt in self.attempts for step in attempt.steps)
-        return (*self.before, *tried, *(self.restore.steps if self.restore else ()))
+        return (*self.before, *tried, *(self.restore.steps if self.restore else ()), *self.after)
+
+    @property
+    def trees(self) -> tuple[str, ...]:
+        """The trees of the deploy repo that the plan made, each once."""
+        found = (getattr(step, "tree", "") for step in self.steps())
+        return tuple(dict.fromkeys(tree for tree in found if tree))
+
+    @property
+    def base(self) -> str:
+        """The commit that they were made from; empty where there are none."""
+        return next((step.base for step in self.steps() if isinstance(step, RecordStep)), "")
+
+    @property
+    def running(self) -> str:
+        """What runs now, as people call it; empty where that is not one image for each service."""
+        images = [member.running for member in self.members]
+        return ", ".join(image.name for image in images if image) if all(images) else ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the plan acts on."""
+        return tuple(host for host, _ in self.facts.running)
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
-    """There is nothing to change, and why; `recheck` is what must be seen to hold now before that may be said."""
+    """There is nothing to change, and why. `images` are what has to be seen to run now before that may be said."""
 
     target: str
     because: str
-    image: Runnable | None = None
+    images: tuple[Runnable, ...] = ()
     run: str = ""
 
 

@@ -46,12 +46,18 @@ def short(hexadecimal: str) -> str:
 
 
 class Trailers(msgspec.Struct, frozen=True):
-    """What an earlier rollback wrote into its commit, so that other machines know it: `Lastgood-*` trailers."""
+    """What an earlier rollback wrote into its commit, so that other machines know it: `Lastgood-*` trailers.
+
+    `trying` is what a pin that came before the switch went to: nothing was proven yet. `step` is the run and step that
+    made such a commit.
+    """
 
     run: str = ""
     went_from: Image | None = None
     went_to: Image | None = None
     bad: tuple[Image, ...] = ()
+    trying: Image | None = None
+    step: str = ""
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -83,6 +89,7 @@ class Grade(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
     ROLLED_BACK = "rolled back"
     BAD = "bad"
+    QUARANTINED = "quarantined"
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from lastgood.model.errors import Exit
 from lastgood.model.facts import Fact
 from lastgood.model.observed import Container, Look
 from lastgood.model.plan import NothingToDo, ReversiblePlan
+from lastgood.model.quarantine import Quarantined
 from lastgood.model.release import Evidence, Image, Release
 
 
@@ -96,3 +97,63 @@ class RunLine(msgspec.Struct, frozen=True):
     state: str
     exit: Exit | None
     what: str
+
+
+class QuarantineList(msgspec.Struct, frozen=True):
+    """`lastgood quarantine list`. `warnings` say what could not be seen."""
+
+    entries: tuple[Quarantined, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class QuarantineChange(msgspec.Struct, frozen=True):
+    """What `lastgood quarantine add` or `lift` did. `commit` is empty where nothing had to change.
+
+    Where the branch takes no direct push, `exit` is 9 until somebody merges the proposal at `link`.
+    """
+
+    action: str
+    target: str
+    image: Image
+    commit: str = ""
+    because: str = ""
+    exit: Exit = Exit.DONE
+    link: str = ""
+    next: tuple[str, ...] = ()
+
+
+class Guarded(msgspec.Struct, frozen=True):
+    """One pin that the guard looked at."""
+
+    target: str
+    file: str
+    image: Image
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """One reason to refuse a change: which pin of which file (image None where none can be read), why, what to do."""
+
+    target: str
+    file: str
+    image: Image | None
+    because: str
+    next: tuple[str, ...] = ()
+
+
+class GuardReport(msgspec.Struct, frozen=True):
+    """`lastgood guard check`. `base` is the commit that the change began at, empty where all pins were looked at."""
+
+    head: str
+    base: str
+    pins: tuple[Guarded, ...]
+    breaches: tuple[Breach, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class HookReport(msgspec.Struct, frozen=True):
+    """What `lastgood guard install` or `uninstall` did. `chained` tells that another hook runs first."""
+
+    path: str
+    branches: tuple[str, ...]
+    chained: bool
+    said: str = ""

@@ -1,13 +1,14 @@
 """Steps: what a plan does, one frozen class each, each with its reason.
 
 A step names digests, commits and stable names, never a container id. `id` is unique in its plan and stable, so that
-the journal and `resume` can speak of it.
+the journal and `resume` can speak of it. `service` says whose step it is, where a plan moves several.
 """
 
 from typing import TypeAlias
 
 import msgspec
 
+from lastgood.model.forge import Bump
 from lastgood.model.release import Image
 
 
@@ -26,6 +27,7 @@ class CaptureStep(msgspec.Struct, frozen=True, tag="capture", tag_field="step"):
     """Keep what the present release shows (logs, inspect, rendered configuration; secrets redacted)."""
 
     id: str
+    service: str
     host: str
     because: str
 
@@ -34,6 +36,7 @@ class PullStep(msgspec.Struct, frozen=True, tag="pull", tag_field="step"):
     """Have the image on the host, by digest, with the host's own credentials; it may be there already."""
 
     id: str
+    service: str
     host: str
     image: Runnable
     because: str
@@ -43,6 +46,7 @@ class RenderStep(msgspec.Struct, frozen=True, tag="render", tag_field="step"):
     """Export the tree to be into the release's folder on the host and have Compose check it; nothing runs yet."""
 
     id: str
+    service: str
     host: str
     tree: str
     folder: str
@@ -61,6 +65,7 @@ class SwitchStep(msgspec.Struct, frozen=True, tag="switch", tag_field="step"):
     """
 
     id: str
+    service: str
     host: str
     folder: str
     image: Runnable
@@ -75,6 +80,7 @@ class RestartStep(msgspec.Struct, frozen=True, tag="restart", tag_field="step"):
     """Restart the service's containers as they are: same image, same configuration."""
 
     id: str
+    service: str
     host: str
     containers: tuple[str, ...]
     because: str
@@ -83,28 +89,133 @@ class RestartStep(msgspec.Struct, frozen=True, tag="restart", tag_field="step"):
 class VerifyStep(msgspec.Struct, frozen=True, tag="verify", tag_field="step"):
     """Prove it: every container of the service runs `image`, restarts stand still, and the gate passes.
 
-    `gate` is False where only the state from before is restored: it is verified to run, not to be healthy.
+    `gate` is False where only the state from before is restored: it is verified to run, not to be healthy. `hosts` are
+    those looked at; `probed` is False between the hosts of a rollback, when what customers get still comes from both
+    releases.
     """
 
     id: str
+    service: str
     image: Runnable
     gate: bool
+    hosts: tuple[str, ...]
+    probed: bool
+    because: str
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """What git is to pin for one service."""
+
+    service: str
+    image: Image
+
+
+class PauseStep(msgspec.Struct, frozen=True, tag="pause", tag_field="step"):
+    """Keep something from undoing the rollback meanwhile: by `command` on `host`, or a `bump` where there is one.
+
+    `command` and `undo` are argv.
+    """
+
+    id: str
+    host: str
+    name: str
+    command: tuple[str, ...]
+    undo: tuple[str, ...]
+    because: str
+    bump: Bump | None = None
+
+
+class UnpauseStep(msgspec.Struct, frozen=True, tag="unpause", tag_field="step"):
+    """Let what `pause` (a step's id) held go on, whatever became of the run."""
+
+    id: str
+    pause: str
+    host: str
+    name: str
+    command: tuple[str, ...]
+    because: str
+    bump: Bump | None = None
+
+
+class AwaitStep(msgspec.Struct, frozen=True, tag="await", tag_field="step"):
+    """Wait until a deploy that runs on the host has ended; with `stop`, which somebody consented to, end it."""
+
+    id: str
+    service: str
+    host: str
+    stop: bool
+    because: str
+
+
+class PinStep(msgspec.Struct, frozen=True, tag="pin", tag_field="step"):
+    """Commit and push the pin before the switch, for engines that run what the branch says.
+
+    Where the remote cannot take it, production goes first, and `record` settles git later. `base` and `tree` are as
+    in RecordStep; `pins` are what the tree pins.
+    """
+
+    id: str
+    tree: str
+    base: str
+    pins: tuple[Pinned, ...]
+    because: str
+
+
+class CheckoutStep(msgspec.Struct, frozen=True, tag="checkout", tag_field="step"):
+    """Bring the server's checkout by fast-forward to what `pin` (a step's id) pushed, or to `base` where there is none.
+
+    Where the pin could not be pushed, only the bytes that `files`, the pin files, have in `tree` are written there.
+    `ours` is what an earlier run wrote there and nobody changed since: paths with their SHA-256.
+    """
+
+    id: str
+    host: str
+    pin: str
+    base: str
+    tree: str
+    files: tuple[str, ...]
+    because: str
+    ours: tuple[tuple[str, str], ...] = ()
+
+
+class SyncStep(msgspec.Struct, frozen=True, tag="sync", tag_field="step"):
+    """Bring the server's checkout to the branch again: a pin that was written there is restored if it is unchanged."""
+
+    id: str
+    host: str
+    files: tuple[str, ...]
     because: str
 
 
 class RecordStep(msgspec.Struct, frozen=True, tag="record", tag_field="step"):
     """One commit that pins what now runs, pushed as a fast-forward. `tree` is the tree rendered before the switch.
 
-    `base` is the tip the tree was made from; on a tip moved by unrelated commits only `folder`'s change is redone.
-    Empty `tree` means that git needs no change.
+    `base` is the tip the tree was made from; on a tip moved by unrelated commits only the pins' folders are redone.
+    Empty `tree` means that git needs no change. `pin` is the PinStep that may have done it already; empty where there
+    is none.
     """
 
     id: str
     tree: str
     base: str
-    pin: Image
+    pins: tuple[Pinned, ...]
+    pin: str
     because: str
 
 
 EngineStep: TypeAlias = PullStep | SwitchStep | RestartStep
-Step: TypeAlias = CaptureStep | PullStep | RenderStep | SwitchStep | RestartStep | VerifyStep | RecordStep
+Step: TypeAlias = (
+    CaptureStep
+    | PauseStep
+    | AwaitStep
+    | PullStep
+    | RenderStep
+    | PinStep
+    | CheckoutStep
+    | SwitchStep
+    | RestartStep
+    | VerifyStep
+    | RecordStep
+    | SyncStep
+    | UnpauseStep
+)

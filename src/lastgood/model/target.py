@@ -14,6 +14,21 @@ class Push(enum.StrEnum):
     REQUIRED = "required"
 
 
+class Order(enum.StrEnum):
+    """In which order the hosts of an environment are switched."""
+
+    ONE_FIRST = "one-first"
+    ALL_AT_ONCE = "all-at-once"
+    ONE_BY_ONE = "one-by-one"
+
+
+class Unreachable(enum.StrEnum):
+    """What to do where a host does not answer: refuse, or go on without it and end mitigated."""
+
+    REFUSE = "refuse"
+    GO_ON = "go-on"
+
+
 class Adapter(msgspec.Struct, frozen=True):
     """A member of a family with its options, as configured: `kind` names the module, `options` are its own."""
 
@@ -37,11 +52,17 @@ class WalkBack(msgspec.Struct, frozen=True):
     time: Duration = Duration(600)
 
 
+def shown(host: str) -> str:
+    """A host as people call it: `local`, or an SSH host's name with its port, if it has one of its own."""
+    return host.removeprefix("ssh://").rpartition("@")[2]
+
+
 class Target(msgspec.Struct, frozen=True):
     """One service in one environment.
 
     `repo` is the operator's deploy repo (only read), `checkout` the server's; `state` is the folder on each host that
-    holds leases and release folders; `untracked` names files that git does not hold but the service needs.
+    holds leases and release folders; `untracked` names files that git does not hold but the service needs. `forge` is
+    None where the remote's address says which it is.
     """
 
     service: str
@@ -61,6 +82,9 @@ class Target(msgspec.Struct, frozen=True):
     checkout: str = ""
     untracked: tuple[str, ...] = ()
     short_lived: Duration = Duration(300)
+    order: Order = Order.ONE_FIRST
+    unreachable: Unreachable = Unreachable.REFUSE
+    forge: Adapter | None = None
 
     @property
     def name(self) -> str:
@@ -71,3 +95,33 @@ class Target(msgspec.Struct, frozen=True):
     def folder(self) -> str:
         """The pin's folder in the deploy repo, the scope of configuration that goes back with a release."""
         return self.pin_file.rpartition("/")[0]
+
+
+class Group(msgspec.Struct, frozen=True):
+    """What moves as one: a service, or an app's services in the order in which they are switched.
+
+    `service` is the service's or the app's name. All `members` are in the same environment of the same deploy repo.
+    """
+
+    service: str
+    env: str
+    members: tuple[Target, ...]
+
+    @classmethod
+    def of(cls, target: Target) -> "Group":
+        """One service by itself."""
+        return cls(target.service, target.env, (target,))
+
+    @property
+    def name(self) -> str:
+        """`service/env` or `app/env`, the name of the group's runs."""
+        return f"{self.service}/{self.env}"
+
+    @property
+    def first(self) -> Target:
+        """A member that speaks for what all of them share: the environment and the deploy repo."""
+        return self.members[0]
+
+    def member(self, service: str) -> Target:
+        """The member that a step or a plan's part names."""
+        return next(target for target in self.members if target.service == service)

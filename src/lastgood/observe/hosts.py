@@ -1,24 +1,48 @@
 """What hosts and probes show right now: shared by planning, the gate and `resume`."""
 
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
+from lastgood.git import checkout
 from lastgood.model.command import Command, Completed
-from lastgood.model.facts import Known
-from lastgood.model.observed import Container, HostView, Look
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.observed import Checkout, Container, HostView, Look
 from lastgood.model.release import Image
 from lastgood.model.target import Target
+from lastgood.observe import deploys
 from lastgood.observe.together import Asked, together
 from lastgood.ports import Tools
 
 
 def look_at(target: Target, tools: Tools, host: str, repository: str, *, brief: bool = False) -> HostView:
-    """One host's containers of the service, and its images unless `brief`."""
+    """One host's containers of the service, and unless `brief` all that only planning has to know."""
     glance = tools.engine.glance(target, repository)
-    beside = () if brief else tuple(c for c in tools.engine.questions(target, repository) if c not in glance)
+    if brief:
+        return tools.engine.read(_followed(tools, host, glance))
+    beside = tuple(c for c in tools.engine.questions(target, repository) if c not in glance)
     meanwhile = Asked(partial(_followed, tools, host, beside))
-    return tools.engine.read((*_followed(tools, host, glance), *meanwhile.answer()))
+    others = Asked(partial(_beside_the_engine, target, tools, host))
+    near = _followed(tools, host, glance)  # asked before anything is waited for
+    return others.answer()(tools.engine.read((*near, *meanwhile.answer())))
+
+
+def _beside_the_engine(target: Target, tools: Tools, host: str) -> Callable[[HostView], HostView]:
+    """What the engine cannot tell: which deploys run there, and what is in the checkout that it deploys from."""
+    running = Asked(partial(deploys.running, target, tools, host))
+    seen = _checked_out(target, tools, host) if tools.engine.pin_first else None
+    found = running.answer()
+    return lambda view: msgspec.structs.replace(view, checkout=seen, deploys=found)
+
+
+def _checked_out(target: Target, tools: Tools, host: str) -> Fact[Checkout]:
+    """The checkout, as far as it can be seen and brought forward by whoever logs in."""
+    look, may = _ask(tools, host, (checkout.look(target.checkout), checkout.writable(target.checkout)))
+    seen = checkout.read(look)
+    if isinstance(seen, Known) and not may.ok:
+        return Unknown(f"{target.checkout} belongs to somebody else and cannot be written")
+    return seen
 
 
 def look_everywhere(target: Target, tools: Tools, repository: str, *, brief: bool = False) -> dict[str, HostView]:

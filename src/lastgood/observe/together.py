@@ -23,6 +23,11 @@ class Asked(Generic[T]):
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
             self._error = error
 
+    def within(self, seconds: float) -> T | None:
+        """The answer if it comes in time, else None; raises what the question raised."""
+        self._thread.join(seconds)
+        return None if self._thread.is_alive() else self.answer()
+
     def answer(self) -> T:
         """Wait for the answer; raises what the question raised."""
         self._thread.join()

@@ -6,12 +6,14 @@ from itertools import islice
 
 import msgspec
 
+from lastgood.config.quarantine import quarantined_at
 from lastgood.model.errors import GitUnavailable, PinUnreadable, Refused
-from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.facts import Fact, Known, Unknown, known_or
 from lastgood.model.observed import Availability, HostView, Look, Observed, Tip
 from lastgood.model.plan import Facts
 from lastgood.model.release import Image, Judgement, Release
 from lastgood.model.target import Target
+from lastgood.observe import platforms
 from lastgood.observe.hosts import look_everywhere, pins_containers, probe
 from lastgood.observe.together import Asked, together
 from lastgood.plan.evidence import from_trailers, known_digests
@@ -24,7 +26,7 @@ _ASKED_AT_MOST = 72
 
 
 def facts_now(target: Target, tools: Tools, repository: str) -> tuple[Facts, dict[str, HostView]]:
-    """What a plan relies on, looked at again just before it is carried out, and what the hosts showed."""
+    """What a plan relies on of one service, looked at again just before it is done, and what the hosts showed."""
     hosts = Asked(partial(look_everywhere, target, tools, repository, brief=True))
     with tools.repo.lock():
         remote = tools.repo.fetch()
@@ -44,6 +46,7 @@ def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], dep
         remote = tools.repo.fetch()
         tip = _tip(target, tools, remote)
         found = tuple(islice(tools.repo.releases(tools.pin, target.pin_file, tip.commit), depth + 1))
+        quarantine = quarantined_at(tools.repo, tip.commit)
     repository = _name(tip, found)
     hosts = early.answer() if early and guess == repository else look_everywhere(target, tools, repository)
     history = found[:depth]
@@ -51,7 +54,8 @@ def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], dep
     seen = Observed(tip, history, len(found) <= depth and not tools.repo.shallow(), hosts, {}, (), judgements, lease)
     looks = Asked(partial(_looks, tools, seen))
     registry = _ask_registry(tools, history, said)
-    return msgspec.structs.replace(seen, registry=registry, looks=looks.answer())
+    seen = msgspec.structs.replace(seen, registry=registry, looks=looks.answer(), quarantine=quarantine)
+    return platforms.told(target, tools, seen)
 
 
 def _repository(target: Target, tools: Tools) -> str:
@@ -118,8 +122,17 @@ def asked_too(tools: Tools, observed: Observed, release: Release) -> Observed:
     if str(release.image) in observed.registry:
         return observed
     said = (*observed.judgements, *from_trailers("", observed.history))
-    return msgspec.structs.replace(observed, registry=observed.registry | _ask_registry(tools, (release,), said))
+    more = msgspec.structs.replace(observed, registry=observed.registry | _ask_registry(tools, (release,), said))
+    return platforms.of_these(tools, more, (release.image,))
+
+
+def tags_of(tools: Tools, observed: Observed) -> tuple[str, ...]:
+    """The tags that the registry has for the newest release's repository; none where it did not tell."""
+    pin = observed.tip.pin
+    if isinstance(pin, Unknown):
+        return ()
+    return known_or(tools.registry.tags(tools.http, pin.value.repository, tools.credentials), ())
 
 
 def _question(tools: Tools, image: Image) -> Callable[[], Fact[Availability]]:
-    return partial(tools.registry.available, tools.http, image, tools.credentials)
+    return partial(tools.registry.available, tools.registry_http, image, tools.credentials)

@@ -8,7 +8,8 @@ from lastgood.model.observed import Availability, LocalImage, Observed
 from lastgood.model.plan import Skipped
 from lastgood.model.release import Evidence, Grade, Image, Judgement, Release, short
 from lastgood.model.step import Runnable
-from lastgood.plan.evidence import from_trailers, known_digests, weigh
+from lastgood.plan.evidence import from_trailers, known_digests, quarantine_of, weigh
+from lastgood.plan.platforms import unfit
 from lastgood.plan.running import Running, origin
 
 
@@ -43,12 +44,13 @@ def earlier(observed: Observed, running: Running) -> tuple[Release, ...]:
 def choose(target: str, observed: Observed, running: Running, short_lived: float, most: int) -> Choice:
     """Up to `most` candidates from the releases before what runs."""
     said = statements(target, observed)
+    quarantine = quarantine_of(target, observed.quarantine, observed.history)
     candidates: list[Candidate] = []
     skipped: list[Skipped] = []
     for release in earlier(observed, running):
         if len(candidates) == most:
             break
-        evidence = weigh(release, said, short_lived)
+        evidence = weigh(release, said, short_lived, quarantine)
         found = consider(release, evidence, observed, running, said)
         if any(isinstance(found, Candidate) and c.release.image.same(release.image) for c in candidates):
             continue
@@ -82,7 +84,7 @@ def consider(
     release: Release, evidence: Evidence, observed: Observed, running: Running, said: tuple[Judgement, ...]
 ) -> Candidate | str:
     """The release as a candidate, or why it is passed over."""
-    if evidence.grade in (Grade.BAD, Grade.ROLLED_BACK):
+    if evidence.grade in (Grade.BAD, Grade.ROLLED_BACK, Grade.QUARANTINED):
         return f"{evidence.grade}: {evidence.because}"
     image = locate(release.image, observed, said)
     if isinstance(image, Unknown):
@@ -121,8 +123,12 @@ def locate(image: Image, observed: Observed, said: tuple[Judgement, ...]) -> Fac
 
 
 def _held(image: Image, observed: Observed) -> LocalImage | None:
-    """The image that a host holds under the tag, where every host that holds the tag agrees on it."""
+    """The image that a host holds under the tag, where every host that holds the tag agrees on it.
+
+    A tag of ours stands in where the tag itself is gone; without a digest nothing could be run by it.
+    """
     found = [i for i in _on_hosts(observed) if image.tag and image.tag in i.tags]
+    found = found or [i for i in _on_hosts(observed) if image.tag and image.tag in i.kept and i.digests]
     return found[0] if len({i.image_id for i in found}) == 1 else None
 
 
@@ -141,6 +147,9 @@ def _obtainable(
         return Unknown(f"not on the host, and the registry cannot be asked: {by_digest.reason}")
     if by_digest.value.digest is None:
         return Unknown(f"its image is gone: {short(image.digest)} is neither on the host nor in the registry")
+    lacking = unfit(by_digest.value, observed) or (unfit(asked.value, observed) if isinstance(asked, Known) else "")
+    if lacking:
+        return Unknown(f"not on the host, and the registry has no image for {lacking}")
     return Known((Runnable(image), (*notes, "will be pulled")))
 
 

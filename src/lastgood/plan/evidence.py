@@ -2,8 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from lastgood.model.duration import spoken
+from lastgood.model.facts import Fact, known_or
+from lastgood.model.quarantine import Lifted, Quarantine, Quarantined
 from lastgood.model.release import Evidence, Grade, Image, Judgement, Release, short
+
+NO_QUARANTINE = Quarantine()
 
 
 def from_trailers(target: str, history: Iterable[Release]) -> tuple[Judgement, ...]:
@@ -24,18 +30,60 @@ def _trailer_judgements(target: str, release: Release) -> Iterable[Judgement]:
         yield Judgement(target, trailers.went_from, Grade.ROLLED_BACK, release.at, trailers.run, f"left by {where}")
 
 
-def weigh(release: Release, judgements: Sequence[Judgement], short_lived: float) -> Evidence:
+def quarantine_of(target: str, entries: Fact[tuple[Quarantined, ...]], history: Iterable[Release]) -> Quarantine:
+    """What is in quarantine for a target (`service/env`): the file's entries, and what rollback commits condemned.
+
+    The newest of what commits say about an image counts: verified after bad is verified. Unknown entries count as
+    none, so whoever decides by it has to look at that first (`guards.check` does).
+    """
+    service, _, env = target.partition("/")
+    said = sorted(from_trailers(target, history), key=lambda j: j.at, reverse=True)
+    conclusive = [j for j in said if j.grade is not Grade.ROLLED_BACK]
+    newest = [j for i, j in enumerate(conclusive) if not any(j.image.same(o.image) for o in conclusive[:i])]
+    bad = tuple(
+        Quarantined(service, env, j.image, j.because, "lastgood", j.at, j.run) for j in newest if j.grade is Grade.BAD
+    )
+    return Quarantine(service, env, known_or(entries, ()), bad)
+
+
+def _held(image: Image, judgements: Sequence[Judgement], quarantine: Quarantine) -> Quarantined | None:
+    """Why the image is in quarantine, by its tag or by a digest that it is known to have run under."""
+    digests = (image.digest,) if image.digest else ("", *known_digests(image, judgements))
+    found = (quarantine.standing(msgspec.structs.replace(image, digest=digest)) for digest in digests)
+    return next(filter(None, found), None)
+
+
+def quarantined_because(entry: Quarantined) -> str:
+    """Who put it there and why, in one clause."""
+    return f"{entry.because} ({f'run {entry.run}' if entry.run else f'by {entry.by}'})"
+
+
+def weigh(
+    release: Release, judgements: Sequence[Judgement], short_lived: float, quarantine: Quarantine = NO_QUARANTINE
+) -> Evidence:
     """The evidence on one release. `judgements` come from journal and trailers; `short_lived` is in seconds.
 
-    The newest conclusive judgement decides: verified after bad is verified. An inconclusive one never outweighs a
-    conclusive one, since an outage must not condemn history.
+    Quarantine outweighs all else. Then the newest conclusive judgement decides: verified after bad is verified. An
+    inconclusive one never outweighs a conclusive one, since an outage must not condemn history. What was said against
+    a release before its quarantine was lifted does not count any more.
     """
-    about = sorted((j for j in judgements if j.image.same(release.image)), key=lambda j: j.at, reverse=True)
-    conclusive = [j for j in about if j.grade not in (Grade.INCONCLUSIVE, Grade.UNPROVEN)]
     hints = _hints(release, short_lived)
+    held = _held(release.image, judgements, quarantine)
+    if held:
+        return Evidence(Grade.QUARANTINED, quarantined_because(held), hints)
+    lift = quarantine.lift(release.image)
+    about = sorted((j for j in judgements if j.image.same(release.image)), key=lambda j: j.at, reverse=True)
+    if lift:
+        hints = (*hints, f"quarantine lifted by {lift.by}: {lift.because}")
+        about = [j for j in about if not _forgiven(j, lift)]
+    conclusive = [j for j in about if j.grade not in (Grade.INCONCLUSIVE, Grade.UNPROVEN)]
     for judgement in (conclusive or about)[:1]:
         return Evidence(judgement.grade, _because(judgement), hints)
     return Evidence(Grade.UNPROVEN, "no run has judged it", hints)
+
+
+def _forgiven(judgement: Judgement, lift: Lifted) -> bool:
+    return judgement.grade is not Grade.VERIFIED and judgement.at <= lift.at
 
 
 def _because(judgement: Judgement) -> str:

@@ -22,12 +22,14 @@ _LEAST_WINDOW = 10.0
 class Question(msgspec.Struct, frozen=True):
     """What the gate asks of samples.
 
-    `restarts` is how often each container, by name, may have restarted already (a new container: never).
+    `restarts` is how often each container, by name, may have restarted already (a new container: never). `probed` is
+    False where only the containers are looked at.
     """
 
     image: Runnable
     limits: GateLimits
     restarts: dict[str, int] = {}
+    probed: bool = True
 
 
 def limits(spec: GateSpec, healthcheck: Healthcheck | None) -> GateLimits:
@@ -49,7 +51,7 @@ def limits(spec: GateSpec, healthcheck: Healthcheck | None) -> GateLimits:
 def judge(samples: Sequence[Sample], asked: Question) -> GateDecision:
     """Decide from all samples so far, oldest first."""
     now = samples[-1]
-    broken = _broken(now, asked) or _unjudged(now)
+    broken = _broken(now, asked) or (_unjudged(now) if asked.probed else None)
     if broken:
         return broken
     missing = [_missing(sample, asked) for sample in samples]

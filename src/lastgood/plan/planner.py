@@ -1,64 +1,54 @@
 """Makes the plan: from what was observed and chosen to the steps, each with its reason."""
 
-import msgspec
+from collections.abc import Sequence
+from itertools import chain
 
-from lastgood.model.facts import Fact, Unknown
+from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import HostView, Observed
-from lastgood.model.plan import Attempt, Facts, FileChange, Restore, ReversiblePlan, Scope
+from lastgood.model.plan import Attempt, Facts, Member, Part, ReversiblePlan, Skipped
 from lastgood.model.release import Grade, Image, Release, short
-from lastgood.model.step import CaptureStep, PullStep, RecordStep, RenderStep, Runnable, Step, SwitchStep, VerifyStep
-from lastgood.model.target import Push, Target
-from lastgood.plan.choose import Candidate, Choice
+from lastgood.model.target import Group, Push, Unreachable
+from lastgood.plan import steps
+from lastgood.plan.choose import Candidate, same_bytes
+from lastgood.plan.draft import Draft, Extra, Going, Round, Tree
 from lastgood.plan.running import Running
 
 
-class Tree(msgspec.Struct, frozen=True):
-    """The deploy repo's tree as it would be: built in lastgood's own copy, not yet committed.
-
-    `services` are the Compose services that use the pin's image in it; `kept` names later configuration commits that
-    stay. `id` equals the tip's tree where git needs no change (`changes` is then empty).
-    """
-
-    id: str
-    pin: Image
-    services: tuple[str, ...]
-    changes: tuple[FileChange, ...]
-    kept: tuple[str, ...] = ()
-
-
-class Draft(msgspec.Struct, frozen=True):
-    """What planning works on: the target and everything that was found out about it."""
-
-    target: Target
-    observed: Observed
-    running: Running
-    scope: Scope
-    named: bool = False
-
-
-def make(draft: Draft, choice: Choice, trees: tuple[Tree, ...], before: Tree | None) -> ReversiblePlan:
-    """The plan for `choice`, whose candidates and `trees` correspond. `before` is the tree that runs now, if known."""
-    target, running = draft.target, draft.running
-    pairs = zip(choice.candidates, trees, strict=True)
-    attempts = tuple(_attempt(draft, number, *pair) for number, pair in enumerate(pairs, 1))
+def make(  # noqa: PLR0913, PLR0917 - everything a plan is made from
+    group: Group,
+    drafts: tuple[Draft, ...],
+    rounds: tuple[Round, ...],
+    before: tuple[Tree, ...] | None,
+    skipped: tuple[Skipped, ...],
+    extra: Extra,
+) -> ReversiblePlan:
+    """The plan for `rounds`, tried in their order. `before` are the trees that run now, if known."""
+    first = group.first
     return ReversiblePlan(
-        target=target.name,
-        scope=draft.scope,
-        running=running.image.image if running.image else None,
-        running_release=running.release,
-        before=tuple(_capture(host) for host in target.hosts),
-        attempts=attempts,
-        restore=_restore(draft, before),
-        skipped=choice.skipped,
-        kept=trees[0].kept,
-        warnings=warnings(draft, choice),
-        budget_releases=target.walk_back.releases,
-        budget_seconds=float(target.walk_back.time),
+        target=group.name,
+        scope=drafts[0].scope,
+        members=tuple(_member(draft) for draft in drafts),
+        before=(*extra.before, *(step for draft in drafts for step in steps.captures(draft, many=len(drafts) > 1))),
+        attempts=tuple(_attempt(drafts, number, one) for number, one in enumerate(rounds, 1)),
+        restore=steps.restore(drafts, before) if before else None,
+        skipped=skipped,
+        kept=tuple(dict.fromkeys(chain.from_iterable(tree.kept for tree in rounds[0].trees))),
+        warnings=(*_warnings(drafts, rounds), *extra.warnings),
+        budget_releases=first.walk_back.releases,
+        budget_seconds=float(first.walk_back.time),
         downtime="from the stop of the old container until the new one answers; one at a time, no overlap",
         schema="database schema untouched; whether this release works with it is unproven",
-        facts=facts(draft.observed.tip.pin, draft.observed.hosts),
-        because=_because(draft),
+        facts=merged([facts(draft.observed.tip.pin, draft.observed.hosts) for draft in drafts]),
+        because="; ".join(dict.fromkeys(_because(draft) for draft in drafts)),
+        after=extra.after,
+        left_out=extra.left_out,
+        alone=first.unreachable is Unreachable.GO_ON,
     )
+
+
+def _member(draft: Draft) -> Member:
+    running = draft.running
+    return Member(draft.target.service, running.image.image if running.image else None, running.release)
 
 
 def facts(pin: Fact[Image], hosts: dict[str, HostView]) -> Facts:
@@ -66,6 +56,17 @@ def facts(pin: Fact[Image], hosts: dict[str, HostView]) -> Facts:
     return Facts(
         pin=pin.reason if isinstance(pin, Unknown) else str(pin.value),
         running=tuple((host, _image_ids(view)) for host, view in sorted(hosts.items())),
+    )
+
+
+def merged(several: Sequence[Facts]) -> Facts:
+    """The facts of several services as one."""
+    hosts = dict.fromkeys(host for one in several for host, _ in one.running)
+    return Facts(
+        ", ".join(one.pin for one in several),
+        tuple(
+            (host, tuple(sorted(chain.from_iterable(dict(o.running).get(host, ()) for o in several)))) for host in hosts
+        ),
     )
 
 
@@ -83,115 +84,61 @@ def _because(draft: Draft) -> str:
     return "the operator asked to leave " + draft.running.image.image.name
 
 
-def _capture(host: str) -> CaptureStep:
-    return CaptureStep(f"capture.{host}", host, "what the present release shows is lost once it is replaced")
-
-
-def _folder(target: Target, tree: str, image: Runnable) -> str:
-    bytes_ = (image.image.digest or image.image_id).rpartition(":")[2][:12]
-    return f"{target.state}/releases/{target.env}/{target.service}/{tree[:12]}-{bytes_}"
-
-
-def _attempt(draft: Draft, number: int, candidate: Candidate, tree: Tree) -> Attempt:
-    prefix = f"{number}."
-    steps: tuple[Step, ...] = (
-        *_put(draft, prefix, candidate.image, tree, marked=True),
-        VerifyStep(
-            f"{prefix}verify",
-            candidate.image,
-            gate=True,
-            because="a command that returns proves nothing; what is seen does",
-        ),
-        _record(draft, prefix, tree),
+def _attempt(drafts: tuple[Draft, ...], number: int, one: Round) -> Attempt:
+    goings = tuple(
+        Going(draft, candidate.image, tree, moves(draft, candidate, tree))
+        for draft, candidate, tree in zip(drafts, one.candidates, one.trees, strict=True)
     )
+    changes = {change.path: change for tree in one.trees for change in tree.changes}
     return Attempt(
         number=number,
-        release=candidate.release,
-        evidence=candidate.evidence,
-        image=candidate.image,
-        steps=steps,
-        changes=tree.changes,
-        because=_why(draft, number, candidate),
+        parts=tuple(
+            Part(going.draft.target.service, candidate.release, candidate.evidence, candidate.image, going.moves)
+            for going, candidate in zip(goings, one.candidates, strict=True)
+        ),
+        steps=steps.attempt(goings, f"{number}.", changed=bool(changes)),
+        changes=tuple(changes.values()),
+        because=_why(drafts[0], number, one),
     )
 
 
-def _why(draft: Draft, number: int, candidate: Candidate) -> str:
+def moves(draft: Draft, candidate: Candidate, tree: Tree) -> bool:
+    """Whether the service is switched at all: another image, or another configuration."""
+    runs = draft.running.image
+    return runs is None or not same_bytes(candidate.image, runs) or bool(tree.changes)
+
+
+def _why(draft: Draft, number: int, one: Round) -> str:
     first = "named by the operator" if draft.named else "newest earlier release that can be had"
     place = first if number == 1 else "next, if the one before fails the gate"
-    return "; ".join((place, *candidate.evidence.hints, *candidate.notes))
+    said = chain.from_iterable((*candidate.evidence.hints, *candidate.notes) for candidate in one.candidates)
+    return "; ".join((place, *dict.fromkeys(said)))
 
 
-def _put(draft: Draft, prefix: str, image: Runnable, tree: Tree, *, marked: bool) -> tuple[Step, ...]:
-    """Pull, render and switch on every host: everything is had and checked everywhere before anything is switched."""
-    target = draft.target
-    folder = _folder(target, tree.id, image)
-    pulls = tuple(PullStep(f"{prefix}pull.{host}", host, image, _pull_because(image)) for host in target.hosts)
-    renders = tuple(
-        RenderStep(
-            f"{prefix}render.{host}", host, tree.id, folder, image, tree.services, marked,
-            draft.observed.hosts[host].compose, "what runs must be exactly what git will say",
-        )
-        for host in target.hosts
-    )  # fmt: skip
-    switches = tuple(
-        SwitchStep(
-            f"{prefix}switch.{host}", host, folder, image, tree.services, _scale(draft.observed.hosts[host]), marked,
-            draft.observed.hosts[host].compose, "this is the rollback itself",
-        )
-        for host in target.hosts
-    )  # fmt: skip
-    return (*pulls, *renders, *switches)
-
-
-def _pull_because(image: Runnable) -> str:
-    return (
-        "it must be there before anything is switched; it was there a moment ago"
-        if image.image_id
-        else "it must be there before anything is switched; it is not, and is pulled by digest"
-    )
-
-
-def _scale(view: HostView) -> tuple[tuple[str, int], ...]:
-    """Services that run more than one container keep their number: `up` alone would go back to the file's."""
-    if isinstance(view.containers, Unknown):
-        return ()
-    names = [c.service for c in view.containers.value if c.mine and not c.oneshot_done]
-    return tuple((name, names.count(name)) for name in sorted(set(names)) if names.count(name) > 1)
-
-
-def _record(draft: Draft, prefix: str, tree: Tree) -> RecordStep:
-    because = "git has to say what runs, or the next deploy brings the bad release back"
-    if not tree.changes:
-        return RecordStep(f"{prefix}record", "", draft.observed.tip.commit, tree.pin, "git pins it already")
-    return RecordStep(f"{prefix}record", tree.id, draft.observed.tip.commit, tree.pin, because)
-
-
-def _restore(draft: Draft, before: Tree | None) -> Restore | None:
-    if draft.running.image is None or before is None:
-        return None
-    image = draft.running.image
-    verify = VerifyStep("restore.verify", image, gate=False, because="the state from before is seen to be back")
-    steps = (*_put(draft, "restore.", image, before, marked=False), verify)
-    return Restore(image, steps, "when nothing passes, production is left as it was found")
-
-
-def warnings(draft: Draft, choice: Choice) -> tuple[str, ...]:
+def _warnings(drafts: tuple[Draft, ...], rounds: tuple[Round, ...]) -> tuple[str, ...]:
     """What the reader should know before consenting; nothing here stops the plan."""
-    observed, running = draft.observed, draft.running
-    found: list[str] = []
-    if isinstance(observed.tip.remote, Unknown):
-        policy = "the rollback will be mitigated, not resolved" if draft.target.push is Push.BEST_EFFORT else ""
-        found.append(f"the git remote does not answer ({observed.tip.remote.reason}); {policy}")
-    found += _drift(running, observed)
-    if running.image is None:
-        found.append("the state from before cannot be restored if this fails: no single image runs")
-    found += [f"{c.release.image.name}: {note}" for c in choice.candidates[:1] for note in c.notes]
-    found += [
-        f"{c.release.image.name} is known to be {c.evidence.grade}: {c.evidence.because}"
-        for c in choice.candidates
-        if c.evidence.grade in (Grade.BAD, Grade.ROLLED_BACK)
-    ]
-    return tuple(found)
+    found = list(_remote(drafts[0]))
+    for number, draft in enumerate(drafts):
+        found += _drift(draft.running, draft.observed)
+        if isinstance(draft.observed.quarantine, Unknown):
+            found.append(f"whether the release is in quarantine is unknown: {draft.observed.quarantine.reason}")
+        if draft.running.image is None:
+            found.append("the state from before cannot be restored if this fails: no single image runs")
+        found += [f"{c.release.image.name}: {note}" for c in (rounds[0].candidates[number],) for note in c.notes]
+        found += [
+            f"{c.release.image.name} is known to be {c.evidence.grade}: {c.evidence.because}"
+            for c in (one.candidates[number] for one in rounds)
+            if c.evidence.grade in (Grade.BAD, Grade.ROLLED_BACK)
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+def _remote(draft: Draft) -> tuple[str, ...]:
+    remote = draft.observed.tip.remote
+    if isinstance(remote, Known):
+        return ()
+    policy = "the rollback will be mitigated, not resolved" if draft.target.push is Push.BEST_EFFORT else ""
+    return (f"the git remote does not answer ({remote.reason}); {policy}",)
 
 
 def _drift(running: Running, observed: Observed) -> list[str]:

@@ -8,7 +8,7 @@ from lastgood.model.release import Image, Release
 from lastgood.model.report import Health, History, Past, Status
 from lastgood.model.target import Target
 from lastgood.plan.choose import Candidate, choose, consider, earlier, statements
-from lastgood.plan.evidence import weigh
+from lastgood.plan.evidence import quarantine_of, weigh
 from lastgood.plan.gate import DOWN, signature
 from lastgood.plan.running import Running, identify
 
@@ -102,6 +102,8 @@ def failing(observed: Observed) -> str:
 def _last_good(target: Target, observed: Observed, running: Running | Unknown) -> Fact[Release]:
     if isinstance(running, Unknown):
         return running
+    if isinstance(observed.quarantine, Unknown):
+        return observed.quarantine
     choice = choose(target.name, observed, running, target.short_lived, 1)
     if choice.candidates:
         return Known(choice.candidates[0].release)
@@ -118,10 +120,11 @@ def history(target: Target, observed: Observed) -> History:
     """The releases with evidence, where each image is, and how many of the earlier ones could be gone back to."""
     running = _identified(observed)
     said = statements(target.name, observed)
+    quarantine = quarantine_of(target.name, observed.quarantine, observed.history)
     older = earlier(observed, running) if isinstance(running, Running) else ()
     releases = []
     for release in observed.history:
-        evidence = weigh(release, said, target.short_lived)
+        evidence = weigh(release, said, target.short_lived, quarantine)
         reachable = isinstance(running, Running) and release in older
         found = consider(release, evidence, observed, running, said) if isinstance(running, Running) else ""
         current = isinstance(running, Running) and running.release == release
@@ -129,7 +132,7 @@ def history(target: Target, observed: Observed) -> History:
             Past(release, evidence, where(release.image, observed), current, reachable and isinstance(found, Candidate))
         )
     reach = len({str(past.release.image) for past in releases if past.reachable})
-    warnings = (running.reason,) if isinstance(running, Unknown) else ()
+    warnings = tuple(fact.reason for fact in (running, observed.quarantine) if isinstance(fact, Unknown))
     return History(target.name, tuple(releases), reach, observed.complete, warnings)
 
 
@@ -148,4 +151,6 @@ def where(image: Image, observed: Observed) -> str:
 def _holds(view: HostView, image: Image) -> bool:
     if isinstance(view.images, Unknown):
         return False
-    return any(image.tag in i.tags or (image.digest and image.digest in i.digests) for i in view.images.value)
+    return any(
+        image.tag in (*i.tags, *i.kept) or (image.digest and image.digest in i.digests) for i in view.images.value
+    )

@@ -7,6 +7,7 @@ from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Container, LocalImage, Observed
 from lastgood.model.release import Image, Release
 from lastgood.model.step import Runnable
+from lastgood.model.target import shown
 from lastgood.plan.evidence import from_trailers, known_digests
 
 
@@ -30,7 +31,7 @@ def mine(observed: Observed) -> tuple[Container, ...]:
     for host, view in observed.hosts.items():
         if isinstance(view.containers, Unknown):
             raise Refused(
-                f"It cannot be seen what runs on {host}.",
+                f"It cannot be seen what runs on {shown(host)}.",
                 because=(view.containers.reason,),
                 next=("docker info", "lastgood doctor"),
             )
@@ -86,6 +87,7 @@ def runs(release: Release, container: Container, observed: Observed) -> bool:
     if any(digest in container.digests for digest in ran):
         return True
     local = {image.image_id for image in local_images(observed) if release.image.tag in image.tags}
+    local = local or {image.image_id for image in local_images(observed) if release.image.tag in image.kept}
     if local:
         return container.image_id in local
     said = observed.registry.get(str(release.image))

@@ -1,37 +1,49 @@
 """Plans for what is there already: restart it, or only judge it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from lastgood.model.errors import Refused
-from lastgood.model.observed import Observed
-from lastgood.model.plan import Attempt, ReversiblePlan, Scope
+from lastgood.model.facts import Known
+from lastgood.model.plan import Attempt, Member, Part, ReversiblePlan, Scope
 from lastgood.model.release import Evidence, Release
 from lastgood.model.step import RestartStep, Runnable, Step, VerifyStep
-from lastgood.model.target import Target
-from lastgood.plan.planner import facts
-from lastgood.plan.running import Running
+from lastgood.model.target import Group
+from lastgood.plan.draft import Draft
+from lastgood.plan.planner import facts, merged
+from lastgood.plan.steps import Names
 
-Make: TypeAlias = Callable[[Target, Observed, Running], ReversiblePlan]
+Make: TypeAlias = Callable[[Group, Sequence[Draft]], ReversiblePlan]
 
 
-def restart(target: Target, observed: Observed, running: Running) -> ReversiblePlan:
+def restart(group: Group, drafts: Sequence[Draft]) -> ReversiblePlan:
     """Restart the same containers with the same image, then pass the gate. Raises Refused where nothing runs."""
-    image = _one(target, running)
-    because = "the operator asked for it; image and configuration stay"
-    steps = tuple(
-        RestartStep(f"1.restart.{host}", host, tuple(sorted(c.name for c in running.containers)), because)
-        for host in target.hosts
-    )
-    return _plan(target, observed, running, image, steps, "restart")
+    name = Names("1.", many=len(drafts) > 1)
+    return _plan(group, drafts, tuple(chain.from_iterable(_restarts(draft, name) for draft in drafts)), "restart")
 
 
-def check(target: Target, observed: Observed, running: Running) -> ReversiblePlan:
+def check(group: Group, drafts: Sequence[Draft]) -> ReversiblePlan:
     """Only judge what runs now; touches nothing. Raises Refused where nothing, or more than one image, runs."""
-    return _plan(target, observed, running, _one(target, running), (), "check")
+    return _plan(group, drafts, (), "check")
 
 
-def _one(target: Target, running: Running) -> Runnable:
+def _restarts(draft: Draft, name: Names) -> tuple[Step, ...]:
+    service, because = draft.target.service, "the operator asked for it; image and configuration stay"
+    found = {host: _names(draft, host) for host in draft.observed.hosts}
+    return tuple(
+        RestartStep(name("restart", service, host), service, host, names, because) for host, names in found.items()
+    )
+
+
+def _names(draft: Draft, host: str) -> tuple[str, ...]:
+    """The containers of the service on one host."""
+    on_host = draft.observed.hosts[host].containers
+    return tuple(sorted(c.name for c in draft.running.containers if isinstance(on_host, Known) and c in on_host.value))
+
+
+def _one(draft: Draft) -> Runnable:
+    target, running = draft.target, draft.running
     if running.image is None:
         seen = ", ".join(sorted({c.image for c in running.containers})) or "no container"
         raise Refused(
@@ -42,17 +54,28 @@ def _one(target: Target, running: Running) -> Runnable:
     return running.image
 
 
-def _plan(  # noqa: PLR0913, PLR0917 - the parts of a plan
-    target: Target, observed: Observed, running: Running, image: Runnable, steps: tuple[Step, ...], action: str
-) -> ReversiblePlan:
-    verify = VerifyStep("1.verify", image, gate=True, because="health is judged over time, not at one look")
-    release = running.release or Release("", image.image, 0)
-    attempt = Attempt(1, release, Evidence(), image, (*steps, verify), (), "it is what runs")
+def _verify(draft: Draft, name: Names) -> VerifyStep:
+    service, because = draft.target.service, "health is judged over time, not at one look"
+    hosts = tuple(draft.observed.hosts)
+    return VerifyStep(
+        name("verify", service), service, _one(draft), gate=True, hosts=hosts, probed=True, because=because
+    )
+
+
+def _part(draft: Draft) -> Part:
+    image = _one(draft)
+    release = draft.running.release or Release("", image.image, 0)
+    return Part(draft.target.service, release, Evidence(), image, moves=False)
+
+
+def _plan(group: Group, drafts: Sequence[Draft], steps: tuple[Step, ...], action: str) -> ReversiblePlan:
+    name = Names("1.", many=len(drafts) > 1)
+    verifies = tuple(_verify(draft, name) for draft in drafts)
+    attempt = Attempt(1, tuple(_part(draft) for draft in drafts), (*steps, *verifies), (), "it is what runs")
     return ReversiblePlan(
-        target=target.name,
+        target=group.name,
         scope=Scope.IMAGE_ONLY,
-        running=image.image,
-        running_release=running.release,
+        members=tuple(Member(d.target.service, _one(d).image, d.running.release) for d in drafts),
         before=(),
         attempts=(attempt,),
         restore=None,
@@ -60,10 +83,10 @@ def _plan(  # noqa: PLR0913, PLR0917 - the parts of a plan
         kept=(),
         warnings=(),
         budget_releases=1,
-        budget_seconds=float(target.walk_back.time),
+        budget_seconds=float(group.first.walk_back.time),
         downtime="while the containers restart" if steps else "none",
         schema="database schema untouched",
-        facts=facts(observed.tip.pin, observed.hosts),
+        facts=merged([facts(draft.observed.tip.pin, draft.observed.hosts) for draft in drafts]),
         because=f"{action} was asked for",
         action=action,
     )

@@ -6,9 +6,9 @@ from lastgood.model.errors import Refused, UsageError
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Observed
 from lastgood.model.plan import Skipped
-from lastgood.model.release import Image, Release, short
+from lastgood.model.release import Evidence, Grade, Image, Release, short
 from lastgood.plan.choose import Candidate, Choice, locate, statements
-from lastgood.plan.evidence import from_trailers, known_digests, weigh
+from lastgood.plan.evidence import from_trailers, known_digests, quarantine_of, weigh
 from lastgood.plan.running import local_images
 
 
@@ -26,37 +26,67 @@ def named(to: str, commit: str | None, observed: Observed) -> Release | None:
 def _digests(image: Image, observed: Observed) -> set[str]:
     """Every digest that the image is known to have: pinned, said, on a host under its tag, or in the registry now."""
     said = known_digests(image, (*observed.judgements, *from_trailers("", observed.history)))
-    held = (one.digests for one in local_images(observed) if image.tag and image.tag in one.tags)
+    held = (one.digests for one in local_images(observed) if image.tag and image.tag in (one.tags or one.kept))
     asked = observed.registry.get(str(image))
     served = asked.value.digest if isinstance(asked, Known) else None
     return {image.digest, served or "", *said, *(digest for digests in held for digest in digests)} - {""}
 
 
-def wanted(target: str, release: Release | None, to: str, observed: Observed, short_lived: float) -> Choice:
+def wanted(  # noqa: PLR0913, PLR0917 - what is chosen, out of what is known
+    target: str, release: Release | None, to: str, observed: Observed, short_lived: float, tags: tuple[str, ...] = ()
+) -> Choice:
     """The named release as the only candidate. Raises UsageError for an unknown name, Refused where it cannot be had.
 
-    A person may name a release that is known to be bad; the plan then says so.
+    A person may name a release that is known to be bad; the plan then says so. One in quarantine is refused: everybody
+    else's machines refuse it too, until the quarantine is lifted where all can see it. `tags` are the registry's, for
+    an unknown name only.
     """
     if release is None:
-        raise _unknown(to, observed)
+        raise _unknown(to, observed, tags)
     said = statements(target, observed)
     exactly = msgspec.structs.replace(release.image, digest=to) if to in _digests(release.image, observed) else None
     image = locate(exactly or release.image, observed, said)
     if isinstance(image, Unknown):
         look = f"lastgood history {target.replace('/', ' ')}"
         raise Refused(f"{release.image.name} cannot be had.", because=(image.reason,), next=(look,))
-    evidence = weigh(release, said, short_lived)
+    evidence = weigh(release, said, short_lived, quarantine_of(target, observed.quarantine, observed.history))
+    if evidence.grade is Grade.QUARANTINED:
+        raise _quarantined(target, release, evidence)
     return Choice((Candidate(release, evidence, *image.value),), ())
 
 
-def _unknown(to: str, observed: Observed) -> UsageError:
+def _quarantined(target: str, release: Release, evidence: Evidence) -> Refused:
+    service, _, env = target.partition("/")
+    name = release.image.tag or release.image.digest
+    return Refused(
+        f"{release.image.name} of {target} is in quarantine.",
+        because=(evidence.because,),
+        next=(
+            f"lastgood quarantine list {service} {env}",
+            f"lastgood quarantine lift {service} {env} {name} --because REASON   # if it is safe again",
+        ),
+    )
+
+
+def _unknown(to: str, observed: Observed, tags: tuple[str, ...]) -> UsageError:
     known = tuple(dict.fromkeys(r.image.name for r in observed.history))[:8]
     beyond = () if observed.complete else ("history further back than was read is unknown",)
     return UsageError(
         f"No release {to!r} in the history of this pin.",
-        because=(f"releases in git, newest first: {', '.join(known)}", *beyond),
+        because=(f"releases in git, newest first: {', '.join(known)}", *beyond, *_elsewhere(to, observed, tags)),
         next=("give a tag, a digest or a commit of the deploy branch",),
     )
+
+
+def _elsewhere(to: str, observed: Observed, tags: tuple[str, ...]) -> tuple[str, ...]:
+    """What the registry has of that name or like it, although git never pinned it."""
+    from difflib import get_close_matches
+
+    if to in tags:
+        return (f"{to} exists in the registry, but git never pinned it, so no configuration belongs to it",)
+    pinned = {release.image.tag for release in observed.history}
+    near = get_close_matches(to, [tag for tag in tags if tag not in pinned], n=3)
+    return (f"the registry has, although git never pinned it: {', '.join(near)}",) if near else ()
 
 
 def refuse_nothing(target: str, observed: Observed, skipped: tuple[Skipped, ...]) -> Refused:

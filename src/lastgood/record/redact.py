@@ -15,17 +15,10 @@ from urllib.parse import quote, quote_plus, unquote
 
 import msgspec
 
+from lastgood.model.secretive import looks_secret
+
 _LEAST = 4
 _LEAST_BASE64 = 6
-
-# Whether a variable's name says that its value is secret. `key` alone is no sign (a monkey, a primary key).
-_SECRET_NAME: Final = re.compile(
-    r"passw|passphrase|pwd|secret|token|credential|private|api[_.-]?key|apikey|cookie|salt|bearer"
-    r"|(?:access|auth|encryption|encrypt|signing|master|license|service|account|session|jwt|ssh|hmac|aes)[_.-]?key"
-    r"|(?:^|[_.-])(?:dsn|pass|creds?|key|auth|authorization)$",
-    re.IGNORECASE,
-)
-_NO_SECRETS: Final = frozenset({"true", "false", "none", "null", "enabled", "disabled"})
 
 _URL_PASSWORD: Final = re.compile(r"://[^\s/?#:@\"']*:([^\s/?#\"']+)@")
 _PAIR: Final = re.compile(r"-{0,2}([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
@@ -90,13 +83,6 @@ def secrets_of_inspect(content: bytes) -> frozenset[str]:
     """
     with _readable():
         return secrets(_pairs(msgspec.json.decode(content)))
-
-
-def looks_secret(name: str, value: str = "") -> bool:
-    """Whether a variable's name says that `value` is secret. The path of a secret's file is not, nor is a yes or no."""
-    if value.casefold() in _NO_SECRETS or (name.casefold().endswith("_file") and value.startswith("/")):
-        return False
-    return _SECRET_NAME.search(name) is not None
 
 
 def redact(text: bytes, known: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:

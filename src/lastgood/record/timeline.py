@@ -18,6 +18,7 @@ from lastgood.model.event import (
     StepFailed,
     StepStarted,
 )
+from lastgood.model.target import shown
 from lastgood.model.text import sanitise
 
 _NANO = 1_000_000_000
@@ -61,7 +62,7 @@ def _told(event: Event, because: dict[str, str]) -> Iterator[str]:
         case StepStarted(step=step):
             yield f"{step}: begun" + (f", because {because[step]}" if because.get(step) else "")
         case ChildStarted(step=step, child=child):
-            yield f"{step}: process {child.pid} runs {' '.join(child.argv)}"
+            yield f"{step}: {f'process {child.pid}' if child.pid else shown(child.host)} runs {' '.join(child.argv)}"
         case StepDone(step=step, seen=seen):
             yield f"{step}: done, {seen}" if seen else f"{step}: done"
         case StepFailed(step=step):
@@ -81,6 +82,6 @@ def _told(event: Event, because: dict[str, str]) -> Iterator[str]:
 
 def _begun(event: RunStarted) -> Iterator[str]:
     plan, consent = event.plan, event.consent
-    to = f" to {plan.attempts[0].image.image.name}" if plan.attempts else ""
+    to = f" to {plan.attempts[0].name}" if plan.attempts else ""
     yield f"{plan.action} of {plan.target}{to} begun, because {plan.because}"
     yield f"approved by {consent.by} ({consent.how}), plan {consent.plan_digest}"

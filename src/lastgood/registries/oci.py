@@ -15,6 +15,7 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import Availability
 from lastgood.model.release import Image
 from lastgood.ports import Credentials, Http, Response
+from lastgood.registries import _pages, _platforms
 
 _ACCEPT: Final = (
     "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
@@ -83,33 +84,89 @@ class OciRegistry:
         """
         try:
             place = _place(image, self._options.scheme)
-            return Known(Availability(self._digest(http, place, credentials)))
+            return Known(self._available(http, place, credentials))
         except _Failed as failed:
             return Unknown(str(failed))
 
-    def _digest(self, http: Http, place: _Place, credentials: Credentials) -> str | None:
-        answer = self._ask(http, place, credentials, "HEAD")
+    def platforms(self, http: Http, image: Image, credentials: Credentials) -> Fact[tuple[str, ...]]:
+        """What an index lists, or what a single image's configuration says; one or two requests."""
+        try:
+            place = _place(image, self._options.scheme)
+            return Known(self._platforms(http, place, credentials))
+        except _Failed as failed:
+            return Unknown(str(failed))
+
+    def _platforms(self, http: Http, place: _Place, credentials: Credentials) -> tuple[str, ...]:
+        manifest = self._body(http, place, credentials, place.url)
+        listed = _platforms.of_index(manifest.body)
+        if listed is not None:
+            return listed
+        config = _platforms.config_of(manifest.body)
+        if not config:
+            raise _Failed(f"{place.host} answered 200 with something that is not a manifest")
+        blob = self._body(http, place, credentials, f"{place.base}/v2/{place.name}/blobs/{config}")
+        if "sha256:" + hashlib.sha256(blob.body).hexdigest() != config:
+            raise _Failed(f"{place.host} answered with another image configuration than was asked for")
+        return _platforms.of_config(blob.body)
+
+    def tags(self, http: Http, repository: str, credentials: Credentials) -> Fact[tuple[str, ...]]:
+        """Every tag. A page's `Link` is followed only to the same list of the same registry, a bounded number of times.
+
+        Source: OCI Distribution Specification 1.1, "Listing Tags"; RFC 8288 for `Link`.
+        """
+        try:
+            place = _place(Image(repository, "latest"), self._options.scheme)
+            return Known(self._tags(http, place, credentials))
+        except _Failed as failed:
+            return Unknown(str(failed))
+
+    def _tags(self, http: Http, place: _Place, credentials: Credentials) -> tuple[str, ...]:
+        start = f"{place.base}/v2/{place.name}/tags/list"
+        url, seen, found = f"{start}?n={_pages.SIZE}", set[str](), dict[str, None]()
+        while url:
+            if url in seen or len(seen) == _pages.MOST:
+                raise _Failed(f"{place.host}: its list of tags has no end")
+            seen.add(url)
+            page = self._body(http, place, credentials, url)
+            tags = _pages.tags(page.body)
+            if tags is None:
+                raise _Failed(f"{place.host} answered 200 with something that is not a list of tags")
+            found |= dict.fromkeys(tag for tag in tags if _TAG.fullmatch(tag))
+            url = _pages.following(page.headers.get("link", ""), url)
+            if url and not url.startswith(f"{start}?"):
+                raise _Failed(f"{place.host}: its list of tags goes on in another place")
+        return tuple(found)
+
+    def _body(self, http: Http, place: _Place, credentials: Credentials, url: str) -> Response:
+        answer = self._ask(http, place, credentials, "GET", url)
+        if answer.status != _OK:
+            raise _Failed(_trouble(answer, place))
+        return answer
+
+    def _available(self, http: Http, place: _Place, credentials: Credentials) -> Availability:
+        answer = self._ask(http, place, credentials, "HEAD", place.url)
         digest = answer.headers.get("docker-content-digest", "")
         if answer.status == _OK and digest:
-            return _checked(digest, place)
+            return Availability(_checked(digest, place), _platforms.is_index(answer.headers))
         if answer.status not in {_OK, _MISSING}:
             raise _Failed(_trouble(answer, place))
         # Either the digest is missing or the 404 has no body to say why: only a GET tells.
-        answer = self._ask(http, place, credentials, "GET")
+        answer = self._ask(http, place, credentials, "GET", place.url)
         if answer.status == _OK:
-            return _checked(answer.headers.get("docker-content-digest") or _hashed(answer, place), place)
+            digest = answer.headers.get("docker-content-digest") or _hashed(answer, place)
+            return Availability(_checked(digest, place), _platforms.is_index(answer.headers))
         if answer.status == _MISSING and _code(answer) in {"MANIFEST_UNKNOWN", "NAME_UNKNOWN"}:
-            return None
+            return Availability(None)
         raise _Failed(_trouble(answer, place))
 
-    def _ask(self, http: Http, place: _Place, credentials: Credentials, method: str) -> Response:
+    def _ask(self, http: Http, place: _Place, credentials: Credentials, method: str, url: str) -> Response:
         """One request, with one login where the registry asks for it. A login that does not help is a failure."""
         key = (place.base, place.name)
-        answer = _fetch(http, place, place.url, method, self._logins.get(key, ""))
+        answer = _fetch(http, place, url, method, self._logins.get(key, ""))
         if answer.status != _LOGIN:
             return answer
         self._logins[key] = _login(http, place, credentials, answer.headers.get("www-authenticate", ""))
-        answer = _fetch(http, place, place.url, method, self._logins[key])
+        answer = _fetch(http, place, url, method, self._logins[key])
         if answer.status == _LOGIN:
             self._logins.pop(key, None)
             raise _Failed(f"{place.host} refused the login (401)")

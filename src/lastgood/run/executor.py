@@ -7,19 +7,16 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, assert_never
 
 from lastgood import __version__
 from lastgood.journal.fold import fold
-from lastgood.journal.live import Live
-from lastgood.journal.store import Journal, new_run_id
-from lastgood.model.command import Child
+from lastgood.journal.store import new_run_id
+from lastgood.model.command import Child, Command
 from lastgood.model.errors import Exit, InDoubt, LastgoodError, Refused, WorldMoved
 from lastgood.model.event import (
     ChildStarted,
-    Entry,
     Event,
     Failure,
     Judged,
@@ -34,38 +31,40 @@ from lastgood.model.event import (
     StepState,
 )
 from lastgood.model.facts import No, Unclear, Unknown, Yes
-from lastgood.model.observed import HostView
 from lastgood.model.plan import Approved, Facts, ReversiblePlan
 from lastgood.model.release import short
-from lastgood.model.step import CaptureStep, PullStep, RecordStep, RenderStep, RestartStep, Step, SwitchStep, VerifyStep
-from lastgood.model.target import Target
+from lastgood.model.step import (
+    AwaitStep,
+    CaptureStep,
+    CheckoutStep,
+    PauseStep,
+    PinStep,
+    PullStep,
+    RecordStep,
+    RenderStep,
+    RestartStep,
+    Step,
+    SwitchStep,
+    SyncStep,
+    UnpauseStep,
+    VerifyStep,
+)
+from lastgood.model.target import Group
 from lastgood.observe.together import together
 from lastgood.plan.verdicts import verdicts
-from lastgood.plan.walk import End, next_move
-from lastgood.ports import Keeper, Tools
-from lastgood.run import lease
+from lastgood.plan.walk import End, host_of, lost, mixed, next_move
+from lastgood.ports import Tools
+from lastgood.run.desk import Desk
+from lastgood.run.leases import Leases
 from lastgood.run.record import SEARCHED
-from lastgood.run.steps import Doing, FirstLook, happened, perform, strangers
+from lastgood.run.steps import Doing, FirstLook, Sights, happened, perform, seen, strangers
+from lastgood.run.trail import Trail
 
 _NANO = 1_000_000_000
 _ORPHAN_PATIENCE = 10.0
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What a run is carried out with: target, tools, journal, where evidence is kept, who acts, and whom to tell."""
-
-    target: Target
-    tools: Tools
-    journal: Journal
-    live: Live
-    keeper: Callable[[str], Keeper]
-    holder: str
-    tell: Callable[[Entry], None]
-    progress: Callable[[str], None]
-
-
-Sight: TypeAlias = tuple[Facts, dict[str, HostView]]
+Sight: TypeAlias = tuple[Facts, Sights]
 
 
 def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signature: str, take_over: bool) -> RunEnded:
@@ -77,41 +76,47 @@ def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signatu
     """
     plan = approved.plan
     desk.journal.reserve()
-    run = new_run_id(desk.tools.clock.now(), secrets.token_bytes(2))
+    run = new_run_id(desk.shared.clock.now(), secrets.token_bytes(2))
     token = secrets.token_hex(16)
-    with desk.live.executing(run), _leased(desk, run, token, plan.action, take_over=take_over):
+    with desk.live.executing(run), _leased(desk, plan, run, token, take_over=take_over) as leases:
         now, hosts = facts()
         _unmoved(plan.facts, now)
-        begun = RunStarted(plan, approved.consent, desk.target.repo, token, signature, __version__)
-        return _Execution(desk, run, token).begin(begun, hosts)
+        begun = RunStarted(plan, approved.consent, desk.group.first.repo, token, signature, __version__)
+        return _Execution(desk, run, leases, plan.hosts).begin(begun, hosts)
 
 
-def commands(plan: ReversiblePlan, target: Target, tools: Tools) -> dict[str, tuple[str, ...]]:
+def commands(plan: ReversiblePlan, group: Group, tools: dict[str, Tools]) -> dict[str, tuple[str, ...]]:
     """The exact commands of each step that has any, by step id, as a person would type them."""
     found: dict[str, tuple[str, ...]] = {}
     for step in plan.steps():
         if isinstance(step, PullStep | SwitchStep | RestartStep):
-            found[step.id] = tuple(command.shown() for command in tools.engine.commands(target, step))
+            target, engine = group.member(step.service), tools[step.service].engine
+            found[step.id] = tuple(command.shown() for command in engine.commands(target, step))
         elif isinstance(step, RenderStep):
-            found[step.id] = tuple(command.shown() for command in tools.engine.render(target, step, step.compose))
+            target, engine = group.member(step.service), tools[step.service].engine
+            found[step.id] = tuple(command.shown() for command in engine.render(target, step, step.compose))
+        elif isinstance(step, PauseStep | UnpauseStep) and step.command:
+            found[step.id] = (Command(step.command, host=step.host).shown(),)
     return found
 
 
-def resume(run: Run, desk: Desk, by: str, *, aborting: bool) -> RunEnded:
+def resume(run: Run, desk: Desk, by: str, *, aborting: bool, take_over: bool) -> RunEnded:
     """Take a run up again, or put the state from before back; an abort that was cut short goes on as one.
 
+    `take_over` is for a run that another machine began: that one stops at its next step, should it still be alive.
     Raises Refused where there is nothing to take up or git has the run already.
     """
     aborting = aborting or run.aborting
     over = (Exit.DONE, Exit.FAILED_RESTORED, Exit.REFUSED, Exit.WORLD_MOVED)
     if run.ended and run.ended.exit in over:
-        _tidy(desk)
+        _tidy(desk, Leases(desk, run.id, run.lease, run.plan.hosts))
         raise Refused(f"Run {run.id} has ended: {run.ended.what}", next=(f"lastgood show {run.id}",))
     desk.journal.reserve()
-    with desk.live.executing(run.id), _leased(desk, run.id, run.lease, run.plan.action, take_over=False):
+    token = secrets.token_hex(16) if take_over else run.lease
+    with desk.live.executing(run.id), _leased(desk, run.plan, run.id, token, take_over=take_over) as leases:
         if aborting:
-            _unrecorded(run, desk.tools)
-        return _Execution(desk, run.id, run.lease).again(Resumed(by, aborting, run.lease), run)
+            _unrecorded(run, desk.shared)
+        return _Execution(desk, run.id, leases, run.plan.hosts).again(Resumed(by, aborting, token), run)
 
 
 def _unrecorded(run: Run, tools: Tools) -> None:
@@ -125,7 +130,8 @@ def _unrecorded(run: Run, tools: Tools) -> None:
         because = (f"the git remote does not answer: {remote.reason}", "the run may have been pushed")
         raise Refused(f"Run {run.id} cannot be aborted now.", because=because, next=(f"lastgood resume {run.id}",))
     if found:
-        name = run.plan.running.name if run.plan.running else "TAG"
+        member = run.plan.members[0]
+        name = member.running.name if member.running and len(run.plan.members) == 1 else "COMMIT"
         raise Refused(
             f"Run {run.id} is in git already as {short(found)}, and history is only ever added to.",
             next=(f"lastgood rollback {run.plan.target.replace('/', ' ')} --to {name}",),
@@ -150,40 +156,31 @@ def _differences(planned: Facts, now: Facts) -> list[str]:
 
 
 @contextlib.contextmanager
-def _leased(desk: Desk, run: str, token: str, action: str, *, take_over: bool) -> Iterator[None]:
+def _leased(desk: Desk, plan: ReversiblePlan, run: str, token: str, *, take_over: bool) -> Iterator[Leases | None]:
     """Hold the target's lease meanwhile. A run that is in doubt keeps it, so that nobody acts on a half-done switch.
 
     `check` only looks, so it needs none.
     """
-    if action == "check":
-        yield
+    if plan.action == "check":
+        yield None
         return
-    _tidy(desk)
-    files, target = desk.tools.files, desk.target
-    doing = f"{action} of {target.name}"
-    lease.take(
-        files, desk.tools.clock, target.state, target.name,
-        run=run, token=token, holder=desk.holder, doing=doing, take_over=take_over,
-    )  # fmt: skip
+    leases = Leases(desk, run, token, plan.hosts)
+    _tidy(desk, leases)
+    leases.take(f"{plan.action} of {plan.target}", take_over=take_over)
     try:
-        yield
+        yield leases
     finally:
         if not _in_doubt(desk, run):
-            with contextlib.suppress(LastgoodError):  # how the run ended is said already; a lease left behind names it
-                lease.release(files, target.state, target.name, token)
+            leases.release()
 
 
-def _tidy(desk: Desk) -> None:
-    """Let go of a lease whose holder was killed between its run's last line and the lease's end.
+def _tidy(desk: Desk, leases: Leases) -> None:
+    """Let go of leases that were left behind. Only a run of this machine's journal can be known to have ended."""
 
-    Only a run of this machine's journal can be known to have ended; whoever else holds the lease keeps it.
-    """
-    files, target = desk.tools.files, desk.target
-    there = lease.read(files, target.state, target.name)
-    if there is None or not desk.journal.entries(there.run):
-        return
-    if not _in_doubt(desk, there.run) and not desk.live.alive(there.run):
-        lease.release(files, target.state, target.name, there.token)
+    def over(run: str) -> bool:
+        return bool(desk.journal.entries(run)) and not _in_doubt(desk, run) and not desk.live.alive(run)
+
+    leases.tidy(over)
 
 
 def _in_doubt(desk: Desk, run: str) -> bool:
@@ -196,17 +193,20 @@ def _in_doubt(desk: Desk, run: str) -> bool:
 
 
 class _Execution:
-    """One process's part of a run."""
+    """One process's part of a run. `leases` is None for one that only looks."""
 
-    def __init__(self, desk: Desk, run: str, token: str) -> None:
+    def __init__(self, desk: Desk, run: str, leases: Leases | None, hosts: Sequence[str]) -> None:
         self._desk = desk
         self._run = run
-        self._token = token
+        self._leases = leases
         self._entries = list(desk.journal.entries(run))
+        self._trail = Trail(desk, run, hosts if leases else (), resumed=bool(self._entries))
         self._lock = threading.RLock()
-        self._fresh: dict[str, HostView] = {}
+        self._fresh: Sights = {}
 
-    def begin(self, started: RunStarted, hosts: dict[str, HostView]) -> RunEnded:
+    def begin(self, started: RunStarted, hosts: Sights) -> RunEnded:
+        if started.plan.base:
+            self._trail.pack(self._desk.shared.repo.pack(started.plan.trees, started.plan.base))
         self._append(started)
         self._fresh = hosts
         return self._loop()
@@ -215,9 +215,9 @@ class _Execution:
         """Settle what is in doubt by asking reality, then go on."""
         self._append(resumed)
         for child in run.children:
-            if not self._desk.tools.process.reap(child, _ORPHAN_PATIENCE):
+            if not self._desk.shared.process.reap(child, _ORPHAN_PATIENCE):
                 raise InDoubt(f"A process of run {run.id} does not end: {child.pid} {child.argv[0]}.")
-        others = strangers(run, self._desk.target, self._desk.tools)
+        others = strangers(run, self._desk)
         if others:
             return self._moved(others)
         steps = {step.id: step for step in run.plan.steps()}
@@ -228,10 +228,11 @@ class _Execution:
 
     def _moved(self, others: tuple[str, ...]) -> RunEnded:
         """Somebody else acted since: what this run decided is over, and undoing it would undo theirs."""
-        name = self._desk.target.name
+        name = self._desk.group.name
         what = f"{name} was changed by somebody else since; run {self._run} is over, and nothing was done."
         ended = RunEnded(Exit.WORLD_MOVED, what, others, (f"lastgood status {name.replace('/', ' ')}",))
         self._append(ended)
+        self._trail.flush(alone=True)
         return ended
 
     def _settle(self, step: Step) -> None:
@@ -241,25 +242,40 @@ class _Execution:
             case No():
                 self._append(Said(f"{step.id} had not taken effect; it is done again if it is still wanted"))
             case Unclear(reason):
-                self._append(StepFailed(step.id, reason, Failure.IN_DOUBT))
+                alone = fold(self._entries).plan.alone and host_of(step)
+                self._append(StepFailed(step.id, reason, Failure.UNREACHABLE if alone else Failure.IN_DOUBT))
 
     def _loop(self) -> RunEnded:
         while True:
             run = fold(self._entries)
-            move = next_move(run, (self._desk.tools.clock.now() - run.started) / _NANO)
+            move = next_move(run, (self._desk.shared.clock.now() - run.started) / _NANO)
             if isinstance(move, End):
                 return self._conclude(run, move)
             if move.why:
                 self._append(Said(move.why))
+            try:
+                self._intend(move.steps)
+            except InDoubt as error:
+                return self._conclude(run, self._silent(error))
             self._take(move.steps)
 
-    def _take(self, steps: Sequence[Step]) -> None:
-        """The intents of all steps first, then the steps at the same time, then what was seen."""
-        desk = self._desk
-        if fold(self._entries).plan.action != "check":
-            lease.renew(desk.tools.files, desk.tools.clock, desk.target.state, desk.target.name, self._token)
+    def _intend(self, steps: Sequence[Step]) -> None:
+        """The intents, here and on the hosts. Raises InDoubt where a host is silent, LeaseHeld where it was taken."""
+        alone = fold(self._entries).plan.alone
+        if self._leases:
+            self._leases.keep(alone=alone)
         for step in steps:
             self._append(StepStarted(step.id))
+        self._trail.flush(alone=alone)
+
+    def _silent(self, error: InDoubt) -> End:
+        """The next effect could not be begun: what each host runs by now is said, and how to go on."""
+        again = (f"lastgood resume {self._run}", f"lastgood abort {self._run}")
+        because = (*error.because, *mixed(fold(self._entries)))
+        return End(Exit.IN_DOUBT, f"{self._desk.group.name} is in doubt: {error.what}", because, (*error.next, *again))
+
+    def _take(self, steps: Sequence[Step]) -> None:
+        """All the steps at the same time, then what was seen."""
         first = self._first_look()
         doing = [self._doing(step, first) for step in steps]
         try:
@@ -279,31 +295,36 @@ class _Execution:
         )
 
     def _first_look(self) -> FirstLook:
-        repository = fold(self._entries).plan.attempts[0].image.image.repository
         fresh, self._fresh = self._fresh, {}
-        return FirstLook(self._desk.target, self._desk.tools, repository, fresh)
+        return FirstLook(self._desk, fold(self._entries).plan, fresh)
 
     def _doing(self, step: Step, first: FirstLook) -> Doing:
         desk, run = self._desk, fold(self._entries)
         begun = [e.at for e in self._entries if isinstance(e.event, StepStarted) and e.event.step == step.id]
         return Doing(
-            target=desk.target,
-            tools=desk.tools,
+            desk=desk,
+            service=getattr(step, "service", ""),
             run=run,
             keeper=desk.keeper(run.id),
             tell=desk.progress,
             child=lambda child: self._child(step, child),
-            since=begun[0] if begun else desk.tools.clock.now(),
+            since=begun[0] if begun else desk.shared.clock.now(),
             first=first,
+            lost=lost(run),
         )
 
     def _child(self, step: Step, child: Child) -> None:
-        self._append(ChildStarted(step.id, child))
+        """What switches is known on its host before it begins: whoever goes on waits for it, or ends it."""
+        with self._lock:
+            self._append(ChildStarted(step.id, child))
+            if isinstance(step, SwitchStep | RestartStep):
+                self._trail.at(step.host)
 
     def _append(self, event: Event) -> None:
         with self._lock:  # preparations run side by side and journal their children
-            entry = self._desk.journal.append(self._run, event, self._desk.tools.clock.now())
+            entry = self._desk.journal.append(self._run, event, self._desk.shared.clock.now())
             self._entries.append(entry)
+            self._trail.add(entry)
             self._desk.tell(entry)
 
     def _conclude(self, run: Run, end: End) -> RunEnded:
@@ -314,14 +335,21 @@ class _Execution:
                     self._append(judged)
         ended = RunEnded(end.exit, end.what, end.because, end.next)
         self._append(ended)
+        with contextlib.suppress(LastgoodError):  # how it ended is known here; the host is told what it can be told
+            self._trail.flush(alone=True)
         return ended
 
 
 def _attempted(step: Step, doing: Doing) -> StepDone | StepFailed:
     try:
-        return perform(step, doing)
+        outcome = perform(step, doing)
     except (LastgoodError, OSError) as error:
-        return StepFailed(step.id, _said(error), _kind(step))
+        outcome = StepFailed(step.id, _said(error), _kind(step))
+    if isinstance(outcome, StepFailed) and doing.run.plan.alone and host_of(step):
+        view = seen(host_of(step), doing)
+        if isinstance(view.containers, Unknown):
+            return StepFailed(step.id, view.containers.reason, Failure.UNREACHABLE)
+    return outcome
 
 
 def _said(error: LastgoodError | OSError) -> str:
@@ -333,9 +361,9 @@ def _said(error: LastgoodError | OSError) -> str:
 def _kind(step: Step) -> Failure:
     """What an error during a step says: nothing about the release where it may have taken effect."""
     match step:
-        case RecordStep():
+        case RecordStep() | SyncStep() | UnpauseStep():
             return Failure.UNSETTLED
-        case CaptureStep() | PullStep() | RenderStep():
+        case CaptureStep() | PullStep() | RenderStep() | PinStep() | CheckoutStep() | PauseStep() | AwaitStep():
             return Failure.PREPARE
         case SwitchStep() | RestartStep() | VerifyStep():
             return Failure.IN_DOUBT

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from lastgood.model.facts import Known
+from lastgood.model.facts import Known, Unknown
 from lastgood.model.gate import Failed, Passed, Sample, Waiting
 from lastgood.model.observed import Container, State
 from lastgood.model.target import Target
@@ -35,15 +35,13 @@ def take(target: Target, tools: Tools, asked: Question, begun: float) -> Sample:
     """One sample: containers first, then the probes against them."""
     at = tools.clock.monotonic() - begun
     views = look_everywhere(target, tools, asked.image.image.repository, brief=True)
-    looks = probe(tools, asked.image.image, pins_containers(views))
+    looks = probe(tools, asked.image.image, pins_containers(views)) if asked.probed else ()
     return Sample(at, {host: view.containers for host, view in views.items()}, looks)
 
 
-def unseen(sample: Sample) -> str:
-    """Why a host could not be seen in the sample; empty where all were."""
-    return next(
-        (f"{host}: {seen.reason}" for host, seen in sample.containers.items() if not isinstance(seen, Known)), ""
-    )
+def unseen(sample: Sample) -> dict[str, str]:
+    """The hosts that could not be seen in the sample, and why."""
+    return {host: seen.reason for host, seen in sample.containers.items() if isinstance(seen, Unknown)}
 
 
 def dependency_down(sample: Sample) -> str:

@@ -38,6 +38,7 @@ class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: _Moment
     doing: str
     taken_from: str = ""
+    machine: str = ""
 
     def shown(self) -> str:
         """Holder, purpose and begin in one harmless line."""
@@ -55,24 +56,26 @@ def take(  # noqa: PLR0913 - who, what, where and how long; each is one fact of 
     token: str,
     holder: str,
     doing: str,
+    machine: str = "",
     ttl: float = _TTL,
     take_over: bool = False,
 ) -> Lease:
     """Take the lease of `target` (`service/env`) for `ttl` seconds; `state` is the folder for it on the host.
 
-    The same run may take its lease again. Raises LeaseHeld where somebody else has it and `take_over` is not set, or
+    The same run may take its lease again on the same machine: on another it is a take-over, for nobody there can know
+    whether the first still goes on. Raises LeaseHeld where somebody else has it and `take_over` is not set, or
     what stands there cannot be read; Refused where the file cannot be made or `target` makes no safe file name.
     """
     path = _path(state, target)
     now = clock.now()
-    mine = Lease(token, run, holder, now, now + round(ttl * _NANO), doing)
+    mine = Lease(token, run, holder, now, now + round(ttl * _NANO), doing, machine=machine)
     try:
         if files.create(path, msgspec.json.encode(mine)):
             return mine
         there = _read(files, path)
         if there is None:
             raise _contended(path, "it was let go of at this very moment")
-        if run != there.run and not take_over:
+        if (run != there.run or machine != there.machine) and not take_over:
             raise _held(there, target, now)
         return _swap(files, path, there, mine)
     except OSError as error:
@@ -100,14 +103,16 @@ def check(files: Files, state: str, target: str, token: str) -> Lease:
 def renew(  # noqa: PLR0913 - as for take
     files: Files, clock: Clock, state: str, target: str, token: str, *, ttl: float = _TTL
 ) -> Lease:
-    """Extend our lease to `ttl` seconds from now. Raises LeaseHeld and InDoubt as `check` does.
+    """Extend our lease to `ttl` seconds from now, once half is over. Raises LeaseHeld and InDoubt as `check` does.
 
     A take-over between its look and its write is undone by that write; then the taker's next `check` fails, so that
     there still is one holder only.
     """
     there = check(files, state, target, token)
-    path = _path(state, target)
-    renewed = msgspec.structs.replace(there, until=clock.now() + round(ttl * _NANO))
+    path, now = _path(state, target), clock.now()
+    if there.until - now > ttl / 2 * _NANO:
+        return there
+    renewed = msgspec.structs.replace(there, until=now + round(ttl * _NANO))
     try:
         files.replace(path, msgspec.json.encode(renewed))
     except OSError as error:
@@ -206,16 +211,19 @@ def _held(there: Lease, target: str, now: int) -> LeaseHeld:
     return LeaseHeld(
         f"Somebody else acts on {target}.",
         because=(there.shown(), term),
-        next=("wait for it to end", f"lastgood resume {there.run}   # where it was made, if it died", advice),
+        next=("wait for it to end", f"lastgood resume {there.run} --take-over   # if it died", advice),
     )
 
 
 def _unusable(target: str, path: str, error: OSError) -> Refused:
-    env = target.partition("/")[2]
+    env, state = target.partition("/")[2], path.rpartition("/leases/")[0]
     return Refused(
         f"The lease of {target} cannot be used.",
         because=(f"{path}: {sanitise(error.strerror or str(error))}",),
-        next=(f"set environments.{env}.state in lastgood.yaml to a folder that every operator can write to",),
+        next=(
+            f"set environments.{env}.state in lastgood.yaml to a folder that every operator can write to",
+            f'or make this one theirs, on the host: sudo install -d -o "$(id -un)" {state}',
+        ),
     )
 
 
@@ -223,5 +231,5 @@ def _unseen(target: str, path: str, error: OSError) -> InDoubt:
     return InDoubt(
         f"The lease of {target} cannot be reached any more.",
         because=(f"{path}: {sanitise(error.strerror or str(error))}",),
-        next=("see that the host answers and its disk has room", "lastgood resume"),
+        next=("see that the host answers and its disk has room",),
     )

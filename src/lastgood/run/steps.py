@@ -1,41 +1,53 @@
 """Carries single steps out and asks reality about them. No decision is made here: those are in the plan."""
 
-import shutil
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import TypeAlias, assert_never
 
 import msgspec
 
 from lastgood.model.command import Child, Command, Completed
-from lastgood.model.event import Failure, Run, StepDone, StepFailed
+from lastgood.model.event import Failure, Run, StepDone, StepFailed, StepState
 from lastgood.model.facts import Known, No, Unclear, Unknown, Verdict, Yes
 from lastgood.model.gate import Passed
 from lastgood.model.observed import Container, HostView
+from lastgood.model.plan import Facts, ReversiblePlan
 from lastgood.model.step import (
+    AwaitStep,
     CaptureStep,
+    CheckoutStep,
     EngineStep,
+    PauseStep,
+    PinStep,
     PullStep,
     RecordStep,
     RenderStep,
     RestartStep,
     Step,
     SwitchStep,
+    SyncStep,
+    UnpauseStep,
     VerifyStep,
 )
-from lastgood.model.target import Target
+from lastgood.model.target import Target, shown
 from lastgood.observe.hosts import look_at, look_everywhere
 from lastgood.observe.together import together
+from lastgood.observe.world import facts_now
 from lastgood.plan.gate import UNJUDGED, Question, limits, runs_image
+from lastgood.plan.planner import merged
+from lastgood.plan.walk import WITHOUT
 from lastgood.ports import Keeper, Tools
+from lastgood.run import aside, checkout
+from lastgood.run.desk import Desk, repository
 from lastgood.run.gate import dependency_down, unseen, watch
-from lastgood.run.record import record
+from lastgood.run.record import pin, record
 
 Outcome: TypeAlias = StepDone | StepFailed
+Sights: TypeAlias = dict[tuple[str, str], HostView]
+"""What hosts showed, by service and host."""
 
 
 class FirstLook:
@@ -44,37 +56,65 @@ class FirstLook:
     `fresh` is what was seen of hosts a moment ago.
     """
 
-    def __init__(self, target: Target, tools: Tools, repository: str, fresh: dict[str, HostView]) -> None:
-        self._look = partial(look_at, target, tools, repository=repository, brief=True)
+    def __init__(self, desk: Desk, plan: ReversiblePlan, fresh: Sights) -> None:
+        self._desk = desk
+        self._plan = plan
         self._seen = dict(fresh)
         self._lock = threading.Lock()
 
-    def at(self, host: str) -> HostView:
-        """What the host showed."""
+    def at(self, service: str, host: str) -> HostView:
+        """What the host showed of a service."""
         with self._lock:
-            if host not in self._seen:
-                self._seen[host] = self._look(host)
-            return self._seen[host]
+            if (service, host) not in self._seen:
+                target, tools = self._desk.of(service)
+                wanted = repository(self._plan, service)
+                self._seen[service, host] = look_at(target, tools, host, wanted, brief=True)
+            return self._seen[service, host]
 
 
 @dataclass(frozen=True)
 class Doing:
-    """What carrying out a step needs: the target and its tools, the run so far, and whom to tell.
+    """What carrying out a step needs: what moves and with what, the run so far, and whom to tell.
 
-    `since` is when the step was begun, Unix nanoseconds; `first` is what steps begun together see of a host.
+    `service` is whose step it is, empty where it is everybody's; `since` is when it was begun, Unix nanoseconds on this
+    machine's clock; `first` is what steps begun together see of a host; `lost` are hosts that stopped to answer.
     """
 
-    target: Target
-    tools: Tools
+    desk: Desk
+    service: str
     run: Run
     keeper: Keeper
     tell: Callable[[str], None]
     child: Callable[[Child], None]
     since: int
     first: "FirstLook"
+    lost: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        """The step's service in its environment."""
+        return self.desk.of(self.service)[0]
+
+    @property
+    def tools(self) -> Tools:
+        """The step's service's tools."""
+        return self.desk.of(self.service)[1]
+
+    @property
+    def repository(self) -> str:
+        """The repository that the step's service's images are in."""
+        return repository(self.run.plan, self.target.service)
 
 
-def perform(step: Step, doing: Doing) -> Outcome:
+def sight(desk: Desk, plan: ReversiblePlan) -> tuple[Facts, Sights]:
+    """What a plan relies on, looked at again just before it is carried out, and what the hosts showed."""
+    narrowed = [msgspec.structs.replace(target, hosts=plan.hosts) for target in desk.group.members]
+    found = together([partial(facts_now, t, desk.tools[t.service], repository(plan, t.service)) for t in narrowed])
+    sights = {(t.service, host): v for t, (_, hosts) in zip(narrowed, found, strict=True) for host, v in hosts.items()}
+    return merged([facts for facts, _ in found]), sights
+
+
+def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911 - one per kind of step
     """Carry the step out and look whether it took effect. Raises LastgoodError only for what no retry can mend."""
     match step:
         case CaptureStep():
@@ -87,9 +127,19 @@ def perform(step: Step, doing: Doing) -> Outcome:
             return _act(step, doing)
         case VerifyStep():
             return _verify(step, doing)
+        case PinStep():
+            return pin(step, doing.desk, doing.run)
+        case CheckoutStep():
+            return checkout.forward(step, doing.target, doing.tools, doing.run)
+        case SyncStep():
+            return checkout.sync(step, doing.target, doing.tools, doing.run)
         case RecordStep():
             attempt = next(a for a in doing.run.plan.attempts if step in a.steps)
-            return record(step, doing.target, doing.tools, doing.run, attempt)
+            return record(step, doing.desk, doing.run, attempt)
+        case PauseStep() | UnpauseStep():
+            return aside.switch(step, doing.tools, doing.child)
+        case AwaitStep():
+            return aside.wait(step, doing.target, doing.tools, doing.tell)
         case _:
             assert_never(step)
 
@@ -97,50 +147,75 @@ def perform(step: Step, doing: Doing) -> Outcome:
 def happened(step: Step, doing: Doing) -> Verdict:
     """Whether a step that was begun took effect, from reality alone. What is harmless to do again answers No."""
     match step:
-        case CaptureStep() | RenderStep() | VerifyStep() | RecordStep():
-            return No()  # looking, exporting and recording find out by themselves what is there already
         case PullStep() | SwitchStep() | RestartStep():
             return _reality(step, doing)
-        case _:
-            assert_never(step)
+        case _:  # looking, exporting, pausing and recording find out by themselves what is there already
+            return No()
 
 
-def strangers(run: Run, target: Target, tools: Tools) -> tuple[str, ...]:
+def strangers(run: Run, desk: Desk) -> tuple[str, ...]:
     """Containers that are neither as the run found them nor put there by it. A host that cannot be seen shows none."""
-    repository = run.plan.attempts[0].image.image.repository
     found = dict(run.plan.facts.running)
     return tuple(
-        f"{container.name} on {host} runs {container.image}" + (f" (run {container.run})" if container.run else "")
-        for host, view in look_everywhere(target, tools, repository, brief=True).items()
+        f"{container.name} on {shown(host)} runs {container.image}"
+        + (f" (run {container.run})" if container.run else "")
+        for target in desk.group.members
+        for host, view in _hosts(target, desk, run.plan).items()
         for container in (view.containers.value if isinstance(view.containers, Known) else ())
-        if container.mine and container.run != run.id and not _as_found(container, found.get(host, ()))
+        if container.mine and container.run != run.id and not _ours(container, found.get(host, ()), run, target.service)
     )
 
 
-def _as_found(container: Container, found: tuple[str, ...]) -> bool:
-    """Whether the container runs what the run found (`name=image id`).
+def _hosts(target: Target, desk: Desk, plan: ReversiblePlan) -> dict[str, HostView]:
+    narrowed = msgspec.structs.replace(target, hosts=plan.hosts)
+    return look_everywhere(narrowed, desk.tools[target.service], repository(plan, target.service), brief=True)
+
+
+def _ours(container: Container, found: tuple[str, ...], run: Run, service: str) -> bool:
+    """Whether the container runs what the run found (`name=image id`), or what it may have put there without a mark.
 
     One without a mark may have another name: Compose makes a new container under a name of its own beside the old one,
     and a process that was killed while it put the state from before back leaves it so.
     """
     if container.run:
         return f"{container.name}={container.image_id}" in found
-    return container.image_id in {one.rpartition("=")[2] for one in found}
+    if container.image_id in {one.rpartition("=")[2] for one in found}:
+        return True
+    steps = (s for s in run.plan.steps() if isinstance(s, SwitchStep) and s.id in run.steps)
+    return any(s.service == service and not s.marked and runs_image(container, s.image) for s in steps)
 
 
 def _reality(step: EngineStep, doing: Doing) -> Verdict:
-    return _verdict(step, _view(step.host, doing), doing)
+    return _verdict(step, seen(step.host, doing), doing)
 
 
 def _verdict(step: EngineStep, view: HostView, doing: Doing) -> Verdict:
     if isinstance(view.containers, Unknown):
-        return Unclear(f"{step.host} cannot be seen: {view.containers.reason}")
-    return doing.tools.engine.happened(step, view, doing.since, doing.run.id)
+        return Unclear(f"{shown(step.host)} cannot be seen: {view.containers.reason}")
+    timed = isinstance(step, RestartStep) or doing.tools.engine.pin_first
+    since = doing.since + (aside.clock_ahead(step.host, doing.tools) if timed else 0)
+    verdict = doing.tools.engine.happened(step, view, since, doing.run.id)
+    return Yes() if isinstance(verdict, No) and _never_left(step, view.containers.value, doing.run) else verdict
 
 
-def _view(host: str, doing: Doing) -> HostView:
-    repository = doing.run.plan.attempts[0].image.image.repository
-    return look_at(doing.target, doing.tools, host, repository, brief=True)
+def _never_left(step: EngineStep, containers: tuple[Container, ...], run: Run) -> bool:
+    """Whether the step puts back what was never left: no attempt's switch took effect there.
+
+    A script that has nothing to do starts nothing, so its containers are as old as they were.
+    """
+    if run.plan.restore is None or step not in run.plan.restore.steps or not isinstance(step, SwitchStep):
+        return False
+    tried = (s for a in run.plan.attempts for s in a.steps if isinstance(s, SwitchStep))
+    switched = any(
+        run.steps.get(s.id) is StepState.DONE for s in tried if (s.service, s.host) == (step.service, step.host)
+    )
+    mine = [one for one in containers if one.mine]
+    return not switched and bool(mine) and all(runs_image(one, step.image) for one in mine)
+
+
+def seen(host: str, doing: Doing) -> HostView:
+    """What a host shows of the step's service right now."""
+    return look_at(doing.target, doing.tools, host, doing.repository, brief=True)
 
 
 def _run(commands: tuple[Command, ...], host: str, doing: Doing) -> tuple[Completed, ...]:
@@ -156,7 +231,7 @@ def _run(commands: tuple[Command, ...], host: str, doing: Doing) -> tuple[Comple
 
 def _capture(step: CaptureStep, doing: Doing) -> Outcome:
     """Keep evidence. That it cannot be had is said, and never stands in the way of a rollback."""
-    wanted = doing.tools.engine.evidence(doing.target, doing.first.at(step.host))
+    wanted = doing.tools.engine.evidence(doing.target, doing.first.at(step.service, step.host))
     placed = [msgspec.structs.replace(command, host=step.host) for _, command in wanted]
     answers = together([partial(doing.tools.process.run, command) for command in placed])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True)}
@@ -169,73 +244,63 @@ def _capture(step: CaptureStep, doing: Doing) -> Outcome:
 def _configuration(doing: Doing) -> dict[str, bytes]:
     """The files in git that the present release was rendered from."""
     repo, target = doing.tools.repo, doing.target
-    paths = {target.pin_file, doing.tools.engine.file(target)}
+    paths = {target.pin_file, doing.tools.engine.file(target)} - {""}
     found = {path: repo.blob(repo.tip(), path) for path in sorted(paths)}
     return {path.replace("/", "_"): content for path, content in found.items() if content is not None}
 
 
 def _pull(step: PullStep, doing: Doing) -> Outcome:
-    if isinstance(_verdict(step, doing.first.at(step.host), doing), Yes):
-        return StepDone(step.id, f"{step.image.image.name} is on {step.host}")
+    if isinstance(_verdict(step, doing.first.at(step.service, step.host), doing), Yes):
+        return StepDone(step.id, f"{step.image.image.name} is on {shown(step.host)}")
     answers = _run(doing.tools.engine.commands(doing.target, step), step.host, doing)
     seen = _reality(step, doing)
     if isinstance(seen, Yes):
-        return StepDone(step.id, f"{step.image.image.name} pulled to {step.host}")
+        return StepDone(step.id, f"{step.image.image.name} pulled to {shown(step.host)}")
     because = next((a.why() for a in answers if not a.ok), "the image is not there after the pull")
-    return StepFailed(step.id, because, Failure.PREPARE)
+    cut = any(answer.cut for answer in answers)  # of the release, that says nothing
+    return StepFailed(step.id, because, Failure.IN_DOUBT if cut else Failure.PREPARE)
 
 
 def _render(step: RenderStep, doing: Doing) -> Outcome:
     """Export the tree, put the engine's files beside it and have the engine check the result."""
-    engine, pin, target = doing.tools.engine, doing.tools.pin, doing.target
-    folder = Path(step.folder)
+    engine, pins, target, files = doing.tools.engine, doing.tools.pin, doing.target, doing.tools.files(step.host)
+    tree = f"{step.folder}/tree"
     try:
-        _export(step, folder, doing)
-        variables = pin.variables(doing.tools.repo.blob(step.tree, target.pin_file) or b"")
-        for name, content in engine.files(step, variables, doing.run.id).items():
-            doing.tools.files.replace(str(folder / name), content)
+        files.place(tree, partial(doing.tools.repo.export, step.tree))
+        for name in target.untracked:
+            files.link(f"{tree}/{name}", str(PurePosixPath(target.checkout) / name))
+        variables = pins.variables(doing.tools.repo.blob(step.tree, target.pin_file) or b"")
+        content = engine.files(step, variables, doing.run.id)
+        together([partial(files.replace, f"{step.folder}/{name}", text) for name, text in content.items()])
     except OSError as error:
-        return StepFailed(step.id, f"{folder}: {error.strerror or error}", Failure.PREPARE)
+        return StepFailed(step.id, f"{step.folder}: {error.strerror or error}", Failure.PREPARE)
     commands = engine.render(target, step, step.compose)
     placed = [msgspec.structs.replace(command, host=step.host) for command in commands]
     answers = together([partial(doing.tools.process.run, command) for command in placed])
-    problems = (*engine.rendered(step, answers), *_unbacked(engine.binds(step, answers)))
+    binds = engine.binds(step, answers)
+    missing = files.missing(binds) if binds else ()
+    # The service would start on an empty folder.
+    unbacked = (f"{source} is mounted but not in git; name it under untracked" for source in missing)
+    problems = (*engine.rendered(step, answers), *unbacked)
     if problems:
         return StepFailed(step.id, "; ".join(problems), Failure.PREPARE)
     return StepDone(step.id, f"Compose accepts it: {', '.join(step.services)}", {"folder": step.folder})
 
 
-def _export(step: RenderStep, folder: Path, doing: Doing) -> None:
-    """The tree in `folder/tree`, whole or not at all; files that git does not hold are linked in beside it."""
-    tree = folder / "tree"
-    if not tree.exists():
-        fresh = folder / "tree.part"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        doing.tools.repo.export(step.tree, str(fresh))
-        fresh.rename(tree)
-    for name in doing.target.untracked:
-        link = tree / name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            link.symlink_to(Path(doing.target.checkout) / name)
-
-
-def _unbacked(binds: tuple[str, ...]) -> tuple[str, ...]:
-    """Bind mounts out of the exported tree that git does not hold: the service would start on an empty folder."""
-    return tuple(
-        f"{source} is mounted but not in git; name it under untracked" for source in binds if not Path(source).exists()
-    )
-
-
 def _act(step: SwitchStep | RestartStep, doing: Doing) -> Outcome:
     """Run the commands; what they return is a claim, what the containers show decides."""
     answers = _run(doing.tools.engine.commands(doing.target, step), step.host, doing)
+    if doing.tools.engine.pin_first:  # the team's own script: what it said is evidence
+        doing.keeper.keep({f"{step.id}.txt": b"".join(answer.stdout + answer.stderr for answer in answers)})
     claimed = next((a.why() for a in answers if not a.ok), "")
+    if any(answer.loose for answer in answers):
+        return StepFailed(step.id, f"{claimed}; it may still be running on {shown(step.host)}", Failure.IN_DOUBT)
     match _reality(step, doing):
         case Yes():
-            return StepDone(step.id, _acted(step))
+            return StepDone(step.id, _acted(step) + (f", although it was reported: {claimed}" if claimed else ""))
         case No():
+            if any(answer.cut for answer in answers):  # of the release, that says nothing
+                return StepFailed(step.id, claimed, Failure.IN_DOUBT)
             because = claimed or "the command reported success, but the containers did not change"
             return StepFailed(step.id, because, Failure.RELEASE, "not switched")
         case Unclear(reason):
@@ -244,37 +309,45 @@ def _act(step: SwitchStep | RestartStep, doing: Doing) -> Outcome:
 
 def _acted(step: SwitchStep | RestartStep) -> str:
     if isinstance(step, SwitchStep):
-        return f"every container of {', '.join(step.services)} on {step.host} runs {step.image.image.name}"
-    return f"{', '.join(step.containers)} restarted on {step.host}"
+        names = ", ".join(step.services) or step.service
+        return f"every container of {names} on {shown(step.host)} runs {step.image.image.name}"
+    return f"{', '.join(step.containers)} restarted on {shown(step.host)}"
 
 
 def _verify(step: VerifyStep, doing: Doing) -> Outcome:
-    return _gate(step, doing) if step.gate else _back(step, doing)
+    hosts = tuple(host for host in step.hosts if host not in doing.lost)
+    return _gate(step, doing, hosts) if step.gate else _back(step, doing, hosts)
 
 
-def _back(step: VerifyStep, doing: Doing) -> Outcome:
+def _back(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     """Seen to run again what ran before; whether that is healthy was no question of the state from before."""
-    for host in doing.target.hosts:
-        seen = _view(host, doing).containers
-        if isinstance(seen, Unknown):
-            return StepFailed(step.id, f"{host} cannot be seen: {seen.reason}", Failure.IN_DOUBT)
-        mine = [c for c in seen.value if c.mine]
+    for host in hosts:
+        there = seen(host, doing).containers
+        if isinstance(there, Unknown):
+            return StepFailed(step.id, f"{shown(host)} cannot be seen: {there.reason}", Failure.IN_DOUBT)
+        mine = [c for c in there.value if c.mine]
         if not mine:  # nothing that runs another image is not yet something that runs this one
-            return StepFailed(step.id, f"no container of the service is on {host}")
+            return StepFailed(step.id, f"no container of the service is on {shown(host)}")
         others = [c.name for c in mine if not runs_image(c, step.image)]
         if others:
-            return StepFailed(step.id, f"{', '.join(others)} on {host} run another image")
+            return StepFailed(step.id, f"{', '.join(others)} on {shown(host)} run another image")
     return StepDone(step.id, f"every container runs {step.image.image.name} again")
 
 
-def _gate(step: VerifyStep, doing: Doing) -> Outcome:
-    asked = question(step, doing, _view(doing.target.hosts[0], doing))
-    decision, sample = watch(doing.target, doing.tools, asked, doing.tell)
+def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
+    asked = question(step, doing, seen(hosts[0], doing))
+    target = msgspec.structs.replace(doing.target, hosts=hosts)
+    decision, sample = watch(target, doing.tools, asked, doing.tell)
     if isinstance(decision, Passed):
-        return StepDone(step.id, f"every container runs {step.image.image.name}; {decision.because}")
+        without = {WITHOUT: " ".join(gone)} if (gone := tuple(h for h in step.hosts if h not in hosts)) else {}
+        return StepDone(step.id, f"every container runs {step.image.image.name}; {decision.because}", without)
     blind = unseen(sample)
+    answering = tuple(host for host in hosts if host not in blind)
+    if blind and doing.run.plan.alone and answering:
+        return _gate(step, doing, answering)
     if blind:
-        return StepFailed(step.id, f"cannot be seen: {blind}", Failure.IN_DOUBT)
+        host, reason = next(iter(blind.items()))
+        return StepFailed(step.id, f"cannot be seen: {shown(host)}: {reason}", Failure.IN_DOUBT)
     down = dependency_down(sample)
     if down:
         return StepFailed(step.id, f"{down}, so the release cannot be blamed", Failure.ELSEWHERE)
@@ -285,5 +358,10 @@ def _gate(step: VerifyStep, doing: Doing) -> Outcome:
 def question(step: VerifyStep, doing: Doing, view: HostView) -> Question:
     """What the gate asks after the step: a switch's containers are new, so no restart of theirs is an old one."""
     known = view.containers.value if isinstance(view.containers, Known) else ()
-    old = {} if doing.run.plan.action == "rollback" else {c.name: c.restarts for c in known}
-    return Question(image=step.image, limits=limits(doing.target.gate, view.healthcheck), restarts=old)
+    part = next((p for p in doing.run.plan.attempts[0].parts if p.service == step.service), None)
+    stays = doing.run.plan.action != "rollback" or (part is not None and not part.moves)
+    old = {c.name: c.restarts for c in known} if stays else {}
+    numbers = limits(doing.target.gate, view.healthcheck)
+    if not step.probed:
+        numbers = msgspec.structs.replace(numbers, passes=1, window=0.0)
+    return Question(image=step.image, limits=numbers, restarts=old, probed=step.probed)

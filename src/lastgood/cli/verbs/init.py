@@ -39,7 +39,7 @@ def command(session: Session, only_print: bool) -> int:
 
 def _proposed(repo: str) -> "Proposal":
     from lastgood.config.detect import propose
-    from lastgood.service import tracked
+    from lastgood.wiring import tracked
 
     return propose(tracked(repo), lambda path: _content(Path(repo) / path))
 

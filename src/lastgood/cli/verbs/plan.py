@@ -18,6 +18,7 @@ class Wanted(TypedDict):
     full: bool
     further: bool
     pin_digest: bool
+    stop_deploy: bool
 
 
 @click.command("plan")
@@ -37,7 +38,7 @@ def command(session: Session, service: str | None, env: str | None, **wanted: Un
     from lastgood.cli.wishes import wished
 
     wish_ = wished(**wanted)
-    planned = session.service.plan(session.target(service, env), wish_)
+    planned = session.service.plan(session.group(service, env), wish_)
     text = plan_text(planned, int(time.time()), approving(session, planned.digest), Detail.PLAN)
     session.answer("plan", planned, text)
     return 0

@@ -19,5 +19,5 @@ def command(session: Session, service: str | None, env: str | None, take_over: b
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.carry import carry
 
-    chosen = session.target(service, env)
+    chosen = session.group(service, env)
     return carry(session, chosen.name, lambda tell: session.service.restart(chosen, tell, take_over=take_over))

@@ -12,7 +12,7 @@ from lastgood.cli.verbs.plan import Wanted
 if TYPE_CHECKING:
     from lastgood.model.plan import NothingToDo
     from lastgood.model.report import Planned
-    from lastgood.model.target import Target
+    from lastgood.model.target import Group
     from lastgood.run.planning import Wish
 
 
@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     wish_ = wished(**wanted)
     approval = given_digest(digest) if digest is not None else None
-    chosen = session.target(service, env) if service is not None or not session.interactive else offered(session)
+    chosen = session.group(service, env) if service is not None or not session.interactive else offered(session)
     if chosen is None:
         return 0
     if dry_run:
@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     return _rollback(session, chosen, wish_, yes=yes, approval=approval, take_over=take_over)
 
 
-def _dry_run(session: Session, chosen: "Target", wish_: "Wish") -> int:
+def _dry_run(session: Session, chosen: "Group", wish_: "Wish") -> int:
     from lastgood.cli.asking import approving
     from lastgood.cli.text_plan import Detail, plan_text
 
@@ -68,7 +68,7 @@ def _dry_run(session: Session, chosen: "Target", wish_: "Wish") -> int:
 
 
 def _rollback(  # noqa: PLR0913 - what was asked for and how it is approved
-    session: Session, chosen: "Target", wish_: "Wish", *, yes: bool, approval: str | None, take_over: bool
+    session: Session, chosen: "Group", wish_: "Wish", *, yes: bool, approval: str | None, take_over: bool
 ) -> int:
     from lastgood.cli.asking import approved
     from lastgood.cli.carry import carry
@@ -86,14 +86,14 @@ def _rollback(  # noqa: PLR0913 - what was asked for and how it is approved
     )
 
 
-def _again(session: Session, chosen: "Target", nothing: "NothingToDo", *, take_over: bool) -> int:
+def _again(session: Session, chosen: "Group", nothing: "NothingToDo", *, take_over: bool) -> int:
     from lastgood.cli.carry import carry
 
     session.note((f"{nothing.target}: {nothing.because}; looking again",))
     return carry(session, chosen.name, lambda tell: session.service.recheck(chosen, nothing, tell, take_over=take_over))
 
 
-def _show(session: Session, chosen: "Target", planned: "Planned", *, asking: bool) -> None:
+def _show(session: Session, chosen: "Group", planned: "Planned", *, asking: bool) -> None:
     """The plan, on stderr before a question or beside the result; on stdout where it is the result."""
     from lastgood.cli import out
     from lastgood.cli.asking import approving

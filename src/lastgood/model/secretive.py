@@ -1,0 +1,20 @@
+"""Which names say that a value is secret. Pure."""
+
+import re
+from typing import Final
+
+# `key` alone is no sign (a monkey, a primary key).
+_SECRET_NAME: Final = re.compile(
+    r"passw|passphrase|pwd|secret|token|credential|private|api[_.-]?key|apikey|cookie|salt|bearer"
+    r"|(?:access|auth|encryption|encrypt|signing|master|license|service|account|session|jwt|ssh|hmac|aes)[_.-]?key"
+    r"|(?:^|[_.-])(?:dsn|pass|creds?|key|auth|authorization)$",
+    re.IGNORECASE,
+)
+_NO_SECRETS: Final = frozenset({"true", "false", "none", "null", "enabled", "disabled"})
+
+
+def looks_secret(name: str, value: str = "") -> bool:
+    """Whether a variable's name says that `value` is secret. The path of a secret's file is not, nor is a yes or no."""
+    if value.casefold() in _NO_SECRETS or (name.casefold().endswith("_file") and value.startswith("/")):
+        return False
+    return _SECRET_NAME.search(name) is not None

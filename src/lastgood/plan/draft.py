@@ -1,0 +1,69 @@
+"""What planning works on, before it is a plan."""
+
+import msgspec
+
+from lastgood.model.observed import Observed
+from lastgood.model.plan import FileChange, LeftOut, Scope
+from lastgood.model.release import Image
+from lastgood.model.step import Runnable, Step
+from lastgood.model.target import Target
+from lastgood.plan.choose import Candidate
+from lastgood.plan.running import Running
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """The deploy repo's tree as it would be: built in lastgood's own copy, not yet committed.
+
+    `services` are the Compose services that use the pin's image in it; `kept` names later configuration
+    commits that stay. `changes` is empty where the service's folder needs no change.
+    """
+
+    id: str
+    pin: Image
+    services: tuple[str, ...]
+    changes: tuple[FileChange, ...]
+    kept: tuple[str, ...] = ()
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What planning works on for one service: the target and everything that was found out about it.
+
+    `pin_first` says that the engine runs what the branch says, so that the pin comes before the switch.
+    """
+
+    target: Target
+    observed: Observed
+    running: Running
+    scope: Scope
+    named: bool = False
+    pin_first: bool = False
+
+
+class Round(msgspec.Struct, frozen=True):
+    """One attempt in the making: a candidate for each service, and the trees to be, in the order of the drafts."""
+
+    candidates: tuple[Candidate, ...]
+    trees: tuple[Tree, ...]
+
+
+class Extra(msgspec.Struct, frozen=True):
+    """What else is done: `before` the first attempt, and `after` the last whatever happens; and what is to be said."""
+
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class Going(msgspec.Struct, frozen=True):
+    """Where one service goes in an attempt: to which image, out of which tree; `moves` is False where it stays."""
+
+    draft: Draft
+    image: Runnable
+    tree: Tree
+    moves: bool = True
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that it goes there on: those that were seen."""
+        return tuple(self.draft.observed.hosts)

@@ -1,0 +1,52 @@
+"""The Protocols: the effects that touch the world, the plug-in families that only translate, and the deploy repo."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lastgood.ports.effects import Clock, Conversation, Credentials, Files, Http, Keeper, Process, Response, Secrets
+from lastgood.ports.families import Engine, Forge, Line, Pin, Probe, Registry, Rival
+from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
+
+__all__ = [
+    "Clock",
+    "CommitInfo",
+    "Conversation",
+    "Credentials",
+    "DeployRepo",
+    "Engine",
+    "Files",
+    "Forge",
+    "Http",
+    "Keeper",
+    "Line",
+    "Pin",
+    "Probe",
+    "Process",
+    "Pushed",
+    "Registry",
+    "Response",
+    "Rival",
+    "Secrets",
+    "Tools",
+]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """One target's members and the effects, put together once by the composition root and handed down.
+
+    `files` gives a host's files. `registry_http` and `credentials` reach the registry as the servers do.
+    """
+
+    process: Process
+    http: Http
+    registry_http: Http
+    files: Callable[[str], Files]
+    clock: Clock
+    credentials: Credentials
+    repo: DeployRepo
+    engine: Engine
+    pin: Pin
+    registry: Registry
+    probes: tuple[Probe, ...]
+    forge: Callable[[], Forge] | None = None

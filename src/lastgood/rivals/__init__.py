@@ -1,0 +1,1 @@
+"""What would undo a rollback by itself, one kind per file."""

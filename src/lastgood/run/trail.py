@@ -1,0 +1,169 @@
+"""The audit trail on the hosts: a run's journal lines for machines, and a log for people, both only ever added to.
+
+Another operator's machine takes a run up from the first, anybody on the server reads the second.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from lastgood.journal import codec
+from lastgood.model.errors import InDoubt, Refused
+from lastgood.model.event import Entry, Event
+from lastgood.model.text import sanitise
+from lastgood.observe.together import together
+from lastgood.ports import Files
+from lastgood.record.timeline import lines
+from lastgood.run.desk import Desk
+
+_RUN = re.compile(r"\w[\w.-]*", re.ASCII)
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """A journal entry as it lies on a host."""
+
+    run: str
+    seq: int
+    at: int
+    kind: str
+    event: msgspec.Raw
+
+
+class Trail:
+    """Collects the lines of one process's part of a run and writes them to every host before the next effect."""
+
+    def __init__(self, desk: Desk, run: str, hosts: Sequence[str], *, resumed: bool = False) -> None:
+        self._desk = desk
+        self._run = run
+        self._pack = b""
+        self._waiting: dict[str, list[Entry]] = {host: [] for host in hosts}
+        self._cut = set(hosts) if resumed else set[str]()  # where a line that was cut off may stand at the end
+
+    def pack(self, content: bytes) -> None:
+        """Put the trees of the run beside its lines: no other machine could make them again."""
+        self._pack = content
+
+    def add(self, entry: Entry) -> None:
+        """Remember a line."""
+        for waiting in self._waiting.values():
+            waiting.append(entry)
+
+    def flush(self, *, alone: bool) -> None:
+        """Write down what waits, on all hosts at once. What could not be written waits for the next time.
+
+        Raises InDoubt where a host does not take it, unless `alone` and another host does.
+        """
+        failed = [error for error in together([partial(self._write, host) for host in self._waiting]) if error]
+        if failed and not (alone and len(failed) < len(self._waiting)):
+            raise failed[0]
+
+    def at(self, host: str) -> None:
+        """Write down what waits on one host, where something begins. Raises InDoubt where it does not take it."""
+        failed = self._write(host) if host in self._waiting else None
+        if failed:
+            raise failed
+
+    def _write(self, host: str) -> InDoubt | None:
+        entries, files, state = self._waiting[host], self._desk.shared.files(host), self._desk.group.first.state
+        if not entries:
+            return None
+        try:
+            if self._pack:
+                files.create(_path(state, self._run).removesuffix("jsonl") + "pack", self._pack)
+            begin = b"\n" if host in self._cut else b""
+            self._cut.add(host)
+            kept, told = begin + b"".join(_encoded(entry) for entry in entries), _told(self._desk.holder, entries)
+            logs = [f"{state.rstrip('/')}/audit/{one.service}@{one.env}.log" for one in self._desk.group.members]
+            wanted = ((_path(state, self._run), kept), *((log, told) for log in logs))
+            together([partial(files.append, path, content) for path, content in wanted])
+            self._cut.discard(host)
+        except OSError as error:
+            because = f"{host}: {sanitise(error.strerror or str(error))}"
+            step = "see that the host answers and its disk has room"
+            return InDoubt("The audit trail on the host cannot be written.", because=(because,), next=(step,))
+        self._waiting[host] = []
+        return None
+
+
+def read(files: Files, state: str, run: str) -> tuple[Entry, ...]:
+    """The run's lines as a host has them; empty where it has none. Raises Refused where they cannot be read."""
+    path = _path(state, run)
+    try:
+        content = files.read(path) or b""
+    except OSError as error:
+        raise Refused(f"{path} cannot be read.", because=(sanitise(error.strerror or str(error)),)) from error
+    whole = content[: content.rfind(b"\n") + 1]  # a line that was cut off was never relied on
+    found: dict[int, Entry] = {}
+    for row in _rows(path, whole):
+        if row.run != run:
+            continue
+        entry = codec.entry(row.run, row.seq, row.at, row.kind, bytes(row.event))
+        if found.setdefault(row.seq, entry) != entry:
+            raise Refused(f"{path} has two different lines {row.seq}: two machines went on with run {run}.")
+    if sorted(found) != list(range(1, len(found) + 1)):
+        raise Refused(f"{path} cannot be relied on.", because=("lines of the run are missing in it",))
+    return tuple(found[seq] for seq in sorted(found))
+
+
+def _rows(path: str, whole: bytes) -> list[_Line]:
+    """The lines. One that was cut off is followed by its whole self, for it was not relied on. Raises Refused."""
+    found: list[_Line] = []
+    broken = ""
+    for line in filter(None, whole.split(b"\n")):
+        try:
+            found.append(msgspec.json.decode(line, type=_Line))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            broken = sanitise(str(error))
+        else:
+            broken = ""
+    if broken:
+        raise Refused(f"{path} cannot be read.", because=(broken,))
+    return found
+
+
+def trees(hosts: Sequence[str], files: Callable[[str], Files], state: str, run: str) -> bytes:
+    """The pack of the run's trees, from the first host that has it. Raises Refused where none has."""
+    path = _path(state, run).removesuffix("jsonl") + "pack"
+    for host in hosts:
+        with contextlib.suppress(OSError):
+            content = files(host).read(path)
+            if content:
+                return content
+    raise Refused(f"What run {run} had prepared in git is on no host.", because=(f"{path} cannot be read",))
+
+
+def fetch(hosts: Sequence[str], files: Callable[[str], Files], state: str, run: str) -> tuple[Entry, ...]:
+    """The run's lines from the host that has most of them. Raises Refused where no host can be read."""
+    found = together([partial(_tried, files, host, state, run) for host in hosts])
+    entries = [one for one in found if not isinstance(one, Refused)]
+    if not entries:
+        raise next(one for one in found if isinstance(one, Refused))
+    return max(entries, key=len)
+
+
+def _tried(files: Callable[[str], Files], host: str, state: str, run: str) -> tuple[Entry, ...] | Refused:
+    try:
+        return read(files(host), state, run)
+    except Refused as error:
+        return error
+
+
+def _path(state: str, run: str) -> str:
+    if not _RUN.fullmatch(run):
+        raise Refused(f"{sanitise(run)!r} is not the id of a run.", next=("lastgood runs",))
+    return f"{state.rstrip('/')}/runs/{run}.jsonl"
+
+
+def _encoded(entry: Entry) -> bytes:
+    event: Event = entry.event
+    row = _Line(entry.run, entry.seq, entry.at, codec.kind_of(event), msgspec.Raw(codec.encode(event)))
+    return msgspec.json.encode(row) + b"\n"
+
+
+def _told(holder: str, entries: Sequence[Entry]) -> bytes:
+    """One line for people for each entry: when, who, which run, what."""
+    found = ((entry, lines((entry,))[0]) for entry in entries)
+    return "".join(f"{line.at} {sanitise(holder)} {entry.run} {line.text}\n" for entry, line in found).encode()

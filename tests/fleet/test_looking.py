@@ -1,0 +1,146 @@
+"""Questions to three servers, and what they keep for whoever asks: none of it changes anything."""
+
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from servers import AUDIT, ENV, TARGET, Servers, answers_changed, named
+
+from lastgood.model.errors import Exit
+from sandbox.fleet import HOME_GO, FleetWorld
+
+MARK = "hunter2-of-the-database"
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    with FleetWorld.up(3, engine="compose") as world:
+        servers = Servers(world)
+        world.ship(HOME_GO, "good-1", deploy=False)
+        world.ship(HOME_GO, "good-2")
+        yield servers
+
+
+@contextmanager
+def one_down(servers: Servers) -> Iterator[None]:
+    servers.hosts[1].down()
+    try:
+        yield
+    finally:
+        servers.hosts[1].up_again()
+
+
+def test_status_sees_every_server_with_one_login_each_and_changes_nothing(servers: Servers) -> None:
+    before, logins = servers.untouched(), [host.logins() for host in servers.hosts]
+    said = servers.tells("status", HOME_GO, ENV)
+    assert (said["health"], said["drift"]) == ("healthy", "")
+    assert said["running"]["value"]["digest"] == servers.world.digest(HOME_GO, "good-2")
+    assert len(said["containers"]) == 3
+    assert len(said["looks"]) == 3
+    assert [host.logins() - was for host, was in zip(servers.hosts, logins, strict=True)] == [1, 1, 1]
+    assert servers.untouched() == before
+
+
+def test_history_and_plan_touch_nothing(servers: Servers) -> None:
+    before = servers.untouched()
+    past = servers.tells("history", HOME_GO, ENV)
+    tags = [one["release"]["image"]["tag"] for one in past["releases"]]
+    assert tags[:2] == [servers.tag("good-2"), servers.tag("good-1")]
+    planned = servers.tells("plan", HOME_GO, ENV)
+    switches = [one["host"] for one in planned["plan"]["attempts"][0]["steps"] if one["step"] == "switch"]
+    assert switches == [host.url for host in servers.hosts]
+    assert servers.untouched() == before
+
+
+def test_a_server_that_is_down_is_unknown_by_name_and_never_healthy(servers: Servers) -> None:
+    with one_down(servers):
+        said = servers.tells("status", HOME_GO, ENV)
+        overview = servers.does("status")
+        plan = servers.does("plan", HOME_GO, ENV, ends=Exit.REFUSED)
+        check = servers.does("check", HOME_GO, ENV, ends=Exit.REFUSED)
+        doctor = servers.does("doctor", HOME_GO, ENV, ends=Exit.NEEDS_HUMAN)
+    down, *others = servers.hosts[1], servers.hosts[0], servers.hosts[2]
+    assert said["health"] == "unknown"
+    assert down.address in said["health_because"]
+    assert not named(said["health_because"], others)
+    assert "healthy" not in overview
+    for text in (plan, check):
+        assert down.address in text
+    assert re.search(rf"(?im)^.*{re.escape(down.address)}.*(fail|no answer|cannot).*$", doctor)
+
+
+def test_check_judges_what_runs_on_all_servers_and_touches_nothing(servers: Servers) -> None:
+    before = servers.untouched()
+    said = servers.tells("check", HOME_GO, ENV)
+    assert said["exit"] == 0
+    assert servers.untouched() == before
+
+
+def test_doctor_looks_at_every_server_and_leaves_nothing(servers: Servers) -> None:
+    before = servers.untouched()
+    done = servers.world.lastgood("doctor", HOME_GO, ENV, "--json")
+    for host in servers.hosts:
+        assert host.address in done.stdout
+    assert servers.untouched() == before
+
+
+def test_a_wrong_clock_on_a_server_is_what_doctor_says(servers: Servers) -> None:
+    """The engine there tells another century, as it does where the machine's clock is wrong."""
+    host = servers.hosts[2]
+    with answers_changed(host, 's/"clock":"20/"clock":"21/'):
+        said = servers.world.lastgood("doctor", HOME_GO, ENV).stdout
+    assert [line for line in said.splitlines() if "behind" in line and host.address in line]
+
+
+def starts(servers: Servers, host: int) -> str:
+    """When the service's containers were started on a server."""
+    return servers.hosts[host].docker("inspect", "--format", "{{.State.StartedAt}}", *servers.ids(host))
+
+
+def test_a_restart_is_one_on_every_server(servers: Servers) -> None:
+    started = [starts(servers, host) for host in range(3)]
+    ids = [servers.ids(host) for host in range(3)]
+    servers.does("restart", HOME_GO, ENV)
+    now = [starts(servers, host) for host in range(3)]
+    assert all(was != after for was, after in zip(started, now, strict=True))
+    assert [servers.ids(host) for host in range(3)] == ids
+    assert servers.leases() == []
+
+
+def test_the_record_on_the_server_grows_only_and_anybody_reads_it(servers: Servers) -> None:
+    host = servers.hosts[0]
+    servers.does("restart", HOME_GO, ENV)
+    first = host.read(AUDIT)
+    other = servers.world.another_laptop()
+    servers.does("restart", HOME_GO, ENV, laptop=other)
+    second = host.read(AUDIT)
+    assert second.startswith(first)
+    assert len(second) > len(first)
+    read = other_reads(servers)
+    assert read == second
+    runs = re.findall(rf"(?m)^(\S+) (\S+) pid \d+ (\S+) restart of {TARGET}", read)
+    assert len({run for _, _, run in runs}) >= 2
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", at) for at, _, _ in runs)
+    assert re.search(r"(?m)ended with exit 0: .* was restarted|ended with exit 0", read)
+    mode = stat.S_IMODE(int(host.exec("stat", "-c", "%f", AUDIT).stdout, 16))
+    assert mode & stat.S_IROTH
+    assert not mode & stat.S_IWOTH
+
+
+def other_reads(servers: Servers) -> str:
+    """A colleague logs in and reads, as people do."""
+    return servers.world.another_laptop().ssh(servers.hosts[0], f"cat {AUDIT}").stdout
+
+
+def test_no_secret_is_in_the_record(servers: Servers) -> None:
+    path = f"envs/{ENV}/apps/{HOME_GO}/values.yaml"
+    text = servers.world.show(path)
+    servers.world.commit({path: f"{text}database_password: {MARK}\n"}, "A secret where none should be")
+    servers.world.ship(HOME_GO, "http-500")
+    servers.rollback(ends=Exit.DONE)
+    for host in servers.hosts:
+        kept = host.exec("sh", "-c", 'cat "$0"/audit/* "$0"/runs/*', AUDIT.partition("/audit")[0]).stdout
+        assert servers.tag("http-500") in kept
+        assert MARK not in kept
