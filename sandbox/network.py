@@ -46,7 +46,7 @@ class Subnet:
 
     @property
     def _mac(self) -> tuple[str, str]:
-        """A hardware address of its own: a bridge takes a cable's, and when that cable goes, nobody knows the new one."""
+        """A hardware address of its own: a bridge takes that of a cable, and loses it with the cable."""
         return "address", f"02:4c:47:00:{self.net:02x}:{self.block:02x}"
 
     def address(self, number: int) -> str:
