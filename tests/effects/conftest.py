@@ -1,12 +1,11 @@
 """SSH hosts on loopback, one per test process, and the programs that reach them."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sshd import Server
+from sshd import Server, shell_of
 
 from lastgood.effects.hosts import Processes
 
@@ -18,9 +17,7 @@ def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def _busybox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    program = shutil.which("busybox")
-    if program is None:
-        pytest.skip("there is no busybox here")
+    program = shell_of("busybox")
     folder = tmp_path_factory.mktemp("busybox")
     applets = folder / "applets"
     applets.mkdir()

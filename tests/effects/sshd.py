@@ -1,6 +1,7 @@
 """A real sshd on loopback with keys, port and log of its own, and an `ssh` on PATH that knows only it."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from sandbox.packages import provide
 
 _CONFIG = """
 Port {port}
@@ -149,3 +152,11 @@ def _free_port() -> int:
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def shell_of(name: str) -> str:
+    """The path of a shell, which is installed where it is missing: the hosts that people have know many kinds."""
+    provide({name: name})
+    found = shutil.which(name)
+    assert found, name
+    return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from remotely import at, gone, hold, running, together, within
-from sshd import Server
+from sshd import Server, shell_of
 
 from lastgood.effects.hosts import Processes
 from lastgood.effects.process import _PASSED, LocalProcess
@@ -74,10 +74,7 @@ def test_hostile_arguments_folders_and_values_must_arrive_as_they_are(
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "fish", "tcsh"])
 def test_every_login_shell_must_read_the_command_alike(fresh: Server, processes: Processes, shell: str) -> None:
-    found = subprocess.run(("which", shell), capture_output=True, text=True, check=False).stdout.strip()
-    if not found:
-        pytest.skip(f"there is no {shell} here")
-    fresh.restart(f'ForceCommand {found} -c "$SSH_ORIGINAL_COMMAND"\n')
+    fresh.restart(f'ForceCommand {shell_of(shell)} -c "$SSH_ORIGINAL_COMMAND"\n')
     done = processes.run(at(fresh, "printf", "%s", "a'b\\'\\\\!\n$x", stdin=b"x"))
     assert done.stdout == b"a'b\\'\\\\!\n$x", done
 
@@ -118,10 +115,7 @@ _NAMES = (
     "value", ["plain", "a\nexport HOME=x\nexport PATH\nexport -x=$(y)\nexport lg_n=\nexport IFS='"]
 )
 def test_every_shell_must_pass_the_same_names_as_are_passed_here(tmp_path: Path, shell: str, value: str) -> None:
-    program = shutil.which(shell)
-    if program is None:
-        pytest.skip(f"there is no {shell} here")
-    (tmp_path / "sh").symlink_to(program)
+    (tmp_path / "sh").symlink_to(shell_of(shell))
     given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/", **dict.fromkeys(_NAMES, value)}
     content = header(Command((sys.executable, "-c", _SHOWN, "a\nb"), env=(("IMAGE_DIGEST", "meant"),)), "token", "m")
     done = subprocess.run(("sh", "-c", PROGRAM), env=given, input=content, capture_output=True, check=False)
