@@ -21,7 +21,7 @@ demo: prepare
 
 test: servers
 	@echo "test: pytest in $(N) processes"
-	@$(BIN)/pytest -n $(N)
+	@$(BIN)/pytest -n $(N) --maxschedchunk 1
 
 bench: servers
 	@echo "bench: measuring"

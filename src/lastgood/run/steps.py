@@ -362,6 +362,6 @@ def question(step: VerifyStep, doing: Doing, view: HostView) -> Question:
     stays = doing.run.plan.action != "rollback" or (part is not None and not part.moves)
     old = {c.name: c.restarts for c in known} if stays else {}
     numbers = limits(doing.target.gate, view.healthcheck)
-    if not step.probed:
-        numbers = msgspec.structs.replace(numbers, passes=1, window=0.0)
+    if not step.probed:  # a release that crashes a second after its first healthy look must not reach the next host
+        numbers = msgspec.structs.replace(numbers, window=0.0)
     return Question(image=step.image, limits=numbers, restarts=old, probed=step.probed)
