@@ -6,7 +6,7 @@
 #   make clean  removes all traces but installed system packages
 
 PYTHON ?= python3
-N ?= 4
+N ?= 3
 BIN := .venv/bin
 READY := .venv/.ready
 
