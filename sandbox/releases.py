@@ -9,12 +9,23 @@ WEB = "shop-web"
 
 @dataclass(frozen=True)
 class Release:
-    """One release of one service."""
+    """One release of one service.
+
+    Attributes:
+        service: The service.
+        name: Its name in the catalogue.
+        fault: The fault that was built in, if any.
+        start_period: The HEALTHCHECK's, in seconds.
+        migrations: How many of the migrations of `shop/migrations` it brings.
+        strict: It does not start with a database that has more of them, as most migration tools have it.
+    """
 
     service: str
     name: str
     fault: str = ""
     start_period: int = 5
+    migrations: int = 1
+    strict: bool = False
 
     @property
     def revision(self) -> str:
@@ -41,6 +52,11 @@ RELEASES = (
     Release(API, "flaky", fault="flaky"),
     Release(API, "slow-start", fault="slow-start", start_period=20),
     Release(API, "needs-greeting", fault="needs-greeting"),
+    Release(API, "strict-1", strict=True),
+    Release(API, "strict-2", migrations=2, strict=True),
+    Release(API, "index-500", fault="http-500", migrations=2, strict=True),
+    Release(API, "notes-500", fault="http-500", migrations=3, strict=True),
+    Release(API, "customers-500", fault="http-500", migrations=4, strict=True),
     Release(WEB, "good-1"),
     Release(WEB, "good-2"),
     Release(WEB, "blank", fault="blank"),

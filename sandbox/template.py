@@ -15,12 +15,13 @@ from sandbox.run import docker, run
 HERE = Path(__file__).parent
 DRIVER = "pg8000==1.31.6"
 SECOND = 1_000_000_000
+MIGRATIONS = sorted((HERE / "shop/migrations").glob("*.sql"))
 SOURCES = ("template.py", "releases.py", "oci.py", "rootfs.py", "shop/api.py", "shop/web.sh")
 
 
 def folder() -> Path:
     """Returns where the storage is, or will be."""
-    return paths.cache() / f"registry-{paths.fingerprint(*(HERE / name for name in SOURCES))}"
+    return paths.cache() / f"registry-{paths.fingerprint(*(HERE / name for name in SOURCES), *MIGRATIONS)}"
 
 
 def digest(service: str, tag: str) -> str:
@@ -97,8 +98,10 @@ def _healthcheck(url: str, start_period: int) -> dict[str, object]:
 
 
 def _api(release: Release) -> tuple[oci.Layer, list[str], str]:
-    about = {"version": release.tag, "fault": release.fault}
+    about = {"version": release.tag, "fault": release.fault, "migrations": release.migrations if release.strict else 0}
     files = {"app/api.py": (HERE / "shop/api.py").read_bytes(), "app/release.json": json.dumps(about).encode()}
+    brought = [one for one in MIGRATIONS if int(one.name[:6]) <= release.migrations]
+    files |= {f"migrations/{one.name}": one.read_bytes() for one in brought}
     command = ["/usr/bin/python3.11", "-u", "/app/api.py"]
     return oci.Layer.of_files(files), command, "http://127.0.0.1:8080/api/health"
 

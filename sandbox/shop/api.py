@@ -128,6 +128,14 @@ class Handler(BaseHTTPRequestHandler):
             print(f"{self.log_date_time_string()} {format % args}", flush=True)
 
 
+def refuse_schema() -> None:
+    """Ends the way a migration tool does at start-up that finds the database at a version it has no files for."""
+    rows = query("SELECT version FROM schema_migrations")
+    if rows and int(rows[0][0]) > int(RELEASE["migrations"]):
+        print(f"error: no migration found for version {rows[0][0]}: file does not exist", flush=True)
+        sys.exit(1)
+
+
 def refuse_configuration() -> None:
     """Ends the way a release does that wants a key which production does not have."""
     print("configuration error: SHOP_GREETING: required key is missing (1 validation error)", flush=True)
@@ -146,6 +154,8 @@ def main() -> None:
     print(f"shop-api {RELEASE['version']} starts", flush=True)
     if RELEASE["fault"] == "config-error":
         refuse_configuration()
+    if RELEASE["migrations"]:
+        refuse_schema()
     if RELEASE["fault"] == "slow-start":
         time.sleep(SLOW_START_SECONDS)
     if RELEASE["fault"] == "crash-loop":

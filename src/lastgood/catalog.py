@@ -9,9 +9,9 @@ import msgspec
 
 from lastgood.model.errors import ConfigError
 from lastgood.model.target import Adapter
-from lastgood.ports import Engine, Forge, Line, Pin, Probe, Registry, Rival
+from lastgood.ports import Engine, Forge, Line, Migrator, Pin, Probe, Registry, Rival
 
-Family: TypeAlias = Literal["engines", "pins", "registries", "probes", "forges", "rivals"]
+Family: TypeAlias = Literal["engines", "pins", "registries", "probes", "forges", "rivals", "migrators"]
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
 _ONE: Final[dict[Family, str]] = {
@@ -21,6 +21,7 @@ _ONE: Final[dict[Family, str]] = {
     "probes": "probe",
     "forges": "forge",
     "rivals": "rival",
+    "migrators": "migrator",
 }
 # The names that git reaches github.com by; the last is for ssh where only port 443 is open.
 _GITHUB: Final = frozenset({"github.com", "www.github.com", "ssh.github.com"})
@@ -74,6 +75,12 @@ def registry(adapter: Adapter) -> Registry:
 def probe(adapter: Adapter) -> Probe:
     """The configured probe."""
     made: Probe = load("probes", adapter.kind).make(adapter.options)
+    return made
+
+
+def migrator(adapter: Adapter) -> Migrator:
+    """The configured migrator."""
+    made: Migrator = load("migrators", adapter.kind).make(adapter.options)
     return made
 
 

@@ -23,6 +23,8 @@ from lastgood.model.target import Group, Target
 from lastgood.observe.together import together
 from lastgood.observe.world import observe
 from lastgood.plan import report, single
+from lastgood.plan.choose import Candidate
+from lastgood.plan.draft import UNTOUCHED, Draft, Schema
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
@@ -32,12 +34,14 @@ from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
 from lastgood.run.quarantine import Asked
 from lastgood.run.steps import sight
-from lastgood.wiring import Places, Workshop, forge_of, who
+from lastgood.wiring import Places, Workshop, code_repo, forge_of, who
 
 _DEPTH = 12
 _RECENT = 20  # a run that waits to be settled is one of the newest
 
 if TYPE_CHECKING:
+    from lastgood.database.desk import DatabaseDesk
+    from lastgood.databases import Databases
     from lastgood.git.revert import CodeRepo
     from lastgood.model.revert import Suspects
 
@@ -126,13 +130,25 @@ class Service:
         done, failed, kept = protect(self.tools(target), before, release=release)
         return Protection(done, failed, kept, self.images(target, releases))
 
-    def plan(self, group: Group, wish: Wish) -> Planned:
-        """The plan for a wish, touching nothing. Raises what `run.planning.plan` raises."""
+    def plan(self, group: Group, wish: Wish, tell: Callable[[str], None] = lambda _: None) -> Planned:
+        """The plan for a wish, touching nothing but copies. Raises what `run.planning.plan` raises.
+
+        `tell` hears what is being tried on a copy of the database, which may take long.
+        """
         tools = self._all_tools(group)
-        made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools))
+        schema = partial(self._schema, wish, tell)
+        made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schema)
         if isinstance(made, NothingToDo):
             return Planned(made, "", {})
         return Planned(made, made.digest, executor.commands(made, group, tools), _failing(group, observed))
+
+    def _schema(self, wish: Wish, tell: Callable[[str], None], draft: Draft, candidate: Candidate) -> Schema:
+        """What becomes of the database of a service that goes to the candidate."""
+        if draft.target.database is None and not wish.down:
+            return UNTOUCHED
+        from lastgood.run.schema import decide
+
+        return decide(self.database(draft.target), draft, candidate, tell, down=wish.down)
 
     def _all_tools(self, group: Group) -> dict[str, Tools]:
         return {target.service: self.tools(target) for target in group.members}
@@ -195,8 +211,7 @@ class Service:
             return RunEnded(Exit.NEEDS_HUMAN, what, checked.because, (further,))
         if self._unsettled(nothing.run):
             return self.resume(nothing.run, tell)
-        drift = next(filter(None, (self._drift(target) for target in group.members)), "")
-        if drift:
+        if drift := next(filter(None, (self._drift(target) for target in group.members)), ""):
             what = f"{group.name}: {nothing.because}; mitigated, not resolved."
             return RunEnded(Exit.MITIGATED, what, (drift,), ("lastgood settle",))
         return RunEnded(Exit.DONE, f"{group.name}: {nothing.because}.", checked.because)
@@ -331,6 +346,27 @@ class Service:
             )
         return source.repo, source.branch
 
+    def database(self, target: Target) -> "DatabaseDesk":
+        """The database of a target. Raises UsageError where the configuration names none."""
+        from lastgood.database.desk import DatabaseDesk, configured
+
+        spec = configured(target)
+        code = partial(self._code, target, spec.repo, spec.branch)
+        return DatabaseDesk(target, spec, self.tools(target), self._workshop.secrets, code)
+
+    def _code(self, target: Target, repo: str, branch: str) -> "CodeRepo":
+        """The code repo that a release's migrations are in. Raises UsageError where that is not said."""
+        if not repo:
+            repo, branch = self.source(target.service)
+        return code_repo(repo, self.repo, branch, self._places)
+
+    def databases(self, target: Target) -> "Databases":
+        """What is done with the database of a target. Raises UsageError where the configuration names none."""
+        from lastgood.databases import Databases
+
+        office = lambda tell: self._desk(Group.of(target), Teller(lambda _: None, tell))  # noqa: E731 - used once
+        return Databases(self.database(target), office, partial(self.observe, target))
+
     def forge(self, remote: str) -> Forge:
         """The forge of a code repo at this address: the configured one, where it is on the deploy repo's host."""
         target = self.targets()[0]
@@ -353,6 +389,7 @@ class Service:
             machine=self._workshop.machine(),
             tell=tell.entry,
             progress=tell.progress,
+            database=lambda service: self.database(group.member(service)),
         )
 
 

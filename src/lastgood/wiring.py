@@ -26,7 +26,7 @@ from lastgood.model.errors import JournalUnwritable, UsageError
 from lastgood.model.remote import Remote
 from lastgood.model.target import Adapter, Target
 from lastgood.model.text import sanitise
-from lastgood.ports import Files, Forge, Line, Process, Tools
+from lastgood.ports import Files, Forge, Line, Process, Secrets, Tools
 
 if TYPE_CHECKING:
     from lastgood.git.revert import CodeRepo
@@ -57,6 +57,11 @@ class Workshop:
         self._processes = Processes()
 
     @property
+    def secrets(self) -> Secrets:
+        """Resolves references to secrets, on this machine."""
+        return LocalSecrets(self.process, self._env)
+
+    @property
     def process(self) -> Process:
         """Runs commands, on every host."""
         return self._processes
@@ -64,7 +69,7 @@ class Workshop:
     def tools(self, target: Target) -> Tools:
         """The target's members and the effects. Raises GitUnavailable where the deploy repo is none."""
         repo = open_repo(self.process, target.repo, target.branch, self._places.cache)
-        http, references = PlainHttp(), LocalSecrets(self.process, self._env)
+        http, references = PlainHttp(), self.secrets
         servers = Vantage(self._processes, target.hosts, self._docker_config())
         return Tools(
             process=self.process,

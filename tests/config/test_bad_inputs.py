@@ -10,6 +10,7 @@ from lastgood.config.load import load
 from lastgood.model.errors import ConfigError
 
 ENV = "environments: {prod: {}}\n"
+REFERENCE = "write a reference and not the secret itself: env:NAME, file:PATH or command:ARGV"
 SERVICE = ENV + "services:\n  api:\n"  # what a service says stands on line 4
 HTTP = "probes: [{kind: http, url: 'http://x', "
 NO_HOST = "is not a host; write ssh://user@host:port, or local for this machine"
@@ -207,7 +208,33 @@ def test_a_wrong_environment_must_be_told_with_its_place(environment: str, expec
         ("envs: [prd]", ".envs[0]: there is no environment 'prd'; did you mean prod?"),
         ("envs: []", ".envs: expected a list with something in it"),
         ("envs: [prod, prod]", ".envs[1]: prod stands here twice"),
-        ("database: {migrator: x, nme: y}", ".database.nme: unknown key; did you mean name?"),
+        ("database: {migrator: dbmate, nme: y}", ".database.nme: unknown key; did you mean name?"),
+        (
+            "database: {migrator: gose}",
+            ".database.migrator.kind: there is no migrator kind 'gose'; did you mean goose?",
+        ),
+        ("database: {migrator: {kind: goose, tabel: x}}", ".database.migrator.tabel: unknown key; did you mean table?"),
+        ("database: {dsn: 'postgres://u:pw@h/d'}", ".database.dsn: " + REFERENCE),
+        ("database: {password: hunter2}", ".database.password: " + REFERENCE),
+        (
+            "database: {dsn: 'env:DSN', container: db}",
+            ".database: container goes not with dsn: there is one way to the database",
+        ),
+        ("database: {container: '-x'}", ".database: names of containers and databases do not begin with '-'"),
+        (
+            "database: {migrations: {folder: ../x}}",
+            ".database.migrations.folder: '../x' is not a plain relative path (no '..', no leading '/' or '-')",
+        ),
+        ("database: {migrations: {image: x}}", ".database.migrations.image: 'x' is not a plain absolute path"),
+        (
+            "database: {migrations: {image: /m, repo: x}}",
+            ".database.migrations: image goes with neither repo nor folder: the migrations are in one place",
+        ),
+        ("database: {backups: {keep: 0}}", ".database.backups.keep: expected a whole number >= 1"),
+        (
+            "database: {host: shop}",
+            ".database.host: 'shop' is not a host; write ssh://user@host:port, or local for this machine",
+        ),
         ("database: {name: 5}", ".database.name: expected text, got a whole number; put it in quotes"),
     ],
 )

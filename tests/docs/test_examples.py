@@ -14,10 +14,12 @@ from lastgood.catalog import Family
 from lastgood.cli.app import VERBS
 from lastgood.config.load import load
 from lastgood.config.schema import (
+    BackupsFile,
     DatabaseFile,
     EnvironmentFile,
     File,
     GateFile,
+    MigrationsFile,
     ServiceFile,
     SourceFile,
     WalkBackFile,
@@ -29,7 +31,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
 README = (ROOT / "README.md").read_text()
 CONFIGURATION = (ROOT / "docs/configuration.md").read_text()
-FILES = (File, EnvironmentFile, ServiceFile, GateFile, WalkBackFile, DatabaseFile, SourceFile)
+FILES = (
+    File,
+    EnvironmentFile,
+    ServiceFile,
+    GateFile,
+    WalkBackFile,
+    DatabaseFile,
+    MigrationsFile,
+    BackupsFile,
+    SourceFile,
+)
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
 

@@ -12,7 +12,10 @@ import pytest
 
 from lastgood.cli.carry import RunReport
 from lastgood.cli.out import VERSION, Error
-from lastgood.model import errors
+from lastgood.model import errors, lint
+from lastgood.model.backups import BackupMade, Backups, Checked, Kept, Verification
+from lastgood.model.database import Backup, Difference
+from lastgood.model.lint import Finding, Linted, Proof, Proved
 from lastgood.model.observed import Container, Look
 from lastgood.model.plan import Attempt, LeftOut, Member, NothingToDo, Part, Restore, ReversiblePlan, Scope
 from lastgood.model.quarantine import Lifted, Quarantined
@@ -33,8 +36,10 @@ from lastgood.model.report import (
     RunLine,
     Status,
 )
+from lastgood.model.restoring import Loss, Restored, Restoring, Rows, Stopped
 from lastgood.model.retention import Images, Leftover, Needed, Protection
 from lastgood.model.revert import Built, Commit, Passed, Reverted, Reverting, Source, Suspect, Suspects, Undo
+from lastgood.model.standing import Ahead, DatabaseStatus, Deviation, Resolution, Truth
 from lastgood.model.step import Pinned, Runnable, Step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +49,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `history`": History,
     "A past:": Past,
     "## `plan`": Planned,
-    "Where `plan.plan` is `reversible`:": ReversiblePlan,
+    "approve it. Where `plan.plan` is `reversible`:": ReversiblePlan,
     "An attempt:": Attempt,
     "A member:": Member,
     "A part:": Part,
@@ -57,6 +62,21 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `run`": RunReport,
     "A run line:": RunLine,
     "A check. One that is `fail` makes the exit code 8:": Check,
+    "## `database`": DatabaseStatus,
+    "An ahead:": Ahead,
+    "## `resolution`": Resolution,
+    "A deviation:": Deviation,
+    "## `lint`": Linted,
+    "A finding:": Finding,
+    "A proof:": Proof,
+    "A proved:": Proved,
+    "## `backup`": BackupMade,
+    "## `backups`": Backups,
+    "A kept:": Kept,
+    "## `verification`": Verification,
+    "## `restoring`": Restoring,
+    "A loss:": Loss,
+    "## `restored`": Restored,
     "## `quarantine`": QuarantineList,
     "A quarantined:": Quarantined,
     "## `quarantine_change`": QuarantineChange,
@@ -70,6 +90,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "`said_by`. A suspect:": Suspect,
     "### Commit": Commit,
     "## `error`": Error,
+    "### Dump": Backup,
     "### Image": Image,
     "### Runnable": Runnable,
     "### Release": Release,
@@ -128,6 +149,12 @@ def test_every_field_must_be_documented_in_order(title: str, kind: type[msgspec.
     assert table(title) == names(kind)
 
 
+@pytest.mark.parametrize("kind", sorted(set(printed())))
+def test_no_field_may_hide_what_each_document_begins_with(kind: str) -> None:
+    assert fields(kind).count("version") == 1
+    assert fields(kind).count("kind") == 1
+
+
 @pytest.mark.parametrize(("title", "wanted"), PLAIN.items())
 def test_every_field_of_a_plain_document_must_be_documented(title: str, wanted: list[str]) -> None:
     assert table(title) == wanted
@@ -137,7 +164,7 @@ def test_every_step_must_be_documented_with_its_fields() -> None:
     below = PAGE.split("| `step` |", 1)[1]
     told = {
         row[0]: set(re.findall(r"`(\w+)`", row[1]))
-        for row in re.findall(r"^\| `(\w+)` \| [^|]*\| ([^|]*)\|", below, re.MULTILINE)
+        for row in re.findall(r"^\| `([\w-]+)` \| [^|]*\| ([^|]*)\|", below, re.MULTILINE)
     }
     wanted = {
         kind.__struct_config__.tag: set(names(kind)) - {"id", "because", "host", "service"} for kind in get_args(Step)
@@ -149,13 +176,16 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
     assert (names(Built), names(Source)) == (["image", "source"], ["revision", "said_by"])
     assert names(Passed) == ["commit", "because"]
     assert names(Restore) == ["images", "steps", "because"]
+    assert names(Difference) == ["real", "order"]
     assert names(LeftOut) == ["host", "because"]
+    assert (names(Checked), names(Stopped)) == (["at", "restored"], ["host", "name"])
+    assert names(Rows) == ["table", "now", "then"]
     assert names(Pinned) == ["service", "image"]
     assert all(f"`{name}`" in PAGE for kind in (Trailers, Guarded, Lifted) for name in names(kind))
 
 
 def test_every_word_of_an_enumeration_must_be_documented() -> None:
-    words = [*Scope, *Grade, *Health, *Mark]
+    words = [*Scope, *Grade, *Health, *Mark, *Truth, *lint.Mark, *lint.Outcome]
     assert [word.value for word in words if f"`{word.value}`" not in PAGE] == []
 
 

@@ -175,7 +175,9 @@ def attempt(number: int, tag: str, evidence: Evidence | None = None, action: str
     return Attempt(number, (part,), steps, (), "because")
 
 
-def plan(*attempts: Attempt, restorable: bool = True, action: str = "rollback", budget: float = 600) -> ReversiblePlan:
+def plan(
+    *attempts: Attempt, restorable: bool = True, action: str = "rollback", budget: float = 600.0
+) -> ReversiblePlan:
     """A plan to leave v3."""
     back = runnable("v3")
     restore = Restore(

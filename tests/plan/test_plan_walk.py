@@ -9,8 +9,9 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Entry, Event, Failure, Resumed, Run, RunStarted, StepDone, StepFailed, StepStarted
 from lastgood.model.plan import ReversiblePlan
 from lastgood.model.release import Evidence, Grade
+from lastgood.plan.moves import Do, End, Move
 from lastgood.plan.verdicts import condemned, verdicts
-from lastgood.plan.walk import Do, End, Move, next_move, winner
+from lastgood.plan.walk import next_move, winner
 
 VERIFIED = Evidence(Grade.VERIFIED, "passed the gate")
 TWO = plan(attempt(1, "v2"), attempt(2, "v1"))

@@ -12,8 +12,9 @@ from lastgood.model.event import Entry, Event, Failure, Resumed, Run, RunStarted
 from lastgood.model.plan import Attempt, Facts, LeftOut, Member, Part, Restore, ReversiblePlan
 from lastgood.model.release import Evidence, Grade
 from lastgood.model.step import PauseStep, Pinned, PullStep, RecordStep, Step, SyncStep, UnpauseStep
+from lastgood.plan.moves import WITHOUT, Do, End, Move, lost
 from lastgood.plan.verdicts import condemned, verdicts
-from lastgood.plan.walk import WITHOUT, Do, End, Move, lost, next_move
+from lastgood.plan.walk import next_move
 
 HOSTS = ("a", "b", "c")
 AGAIN, ABORT = Resumed("ada", aborting=False, lease="t"), Resumed("ada", aborting=True, lease="t")

@@ -11,19 +11,20 @@ from lastgood.model.errors import LastgoodError
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import Availability, Container, Healthcheck, HostView, LocalImage, Look, Observed, Tip
 from lastgood.model.observed import State as ContainerState
-from lastgood.model.plan import FileChange, ReversiblePlan, Scope
+from lastgood.model.plan import AnyPlan, FileChange, Scope
 from lastgood.model.quarantine import Lifted, Quarantined
 from lastgood.model.release import Grade, Image, Judgement, Release, Trailers
 from lastgood.model.report import Planned
-from lastgood.model.step import PullStep, SwitchStep
+from lastgood.model.step import DownStep, LossyDownStep, PullStep, SwitchStep
 from lastgood.model.target import Adapter, GateSpec, Group, Push, Target, WalkBack
 from lastgood.model.text import sanitise
 from lastgood.plan import guards, report
 from lastgood.plan.choose import Candidate, Choice, choose
-from lastgood.plan.draft import Draft, Extra, Round, Tree
+from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
+from lastgood.run.executor import sql
 
 REPOSITORY = "ghcr.io/axinova/shop-api"
 PIN_FILE = "envs/prod/apps/shop-api/values.yaml"
@@ -173,8 +174,14 @@ def rollback(release: Release, went_from: str, went_to: str) -> Release:
     return msgspec.structs.replace(release, trailers=trailers)
 
 
-def planned(
-    world: World, *, to: str = "", scope: Scope = Scope.DEFAULT, diff: Sequence[str] = (), kept: tuple[str, ...] = ()
+def planned(  # noqa: PLR0913 - what a plan may depend on
+    world: World,
+    *,
+    to: str = "",
+    scope: Scope = Scope.DEFAULT,
+    diff: Sequence[str] = (),
+    kept: tuple[str, ...] = (),
+    schema: Schema = UNTOUCHED,
 ) -> Planned:
     """The plan, by the same rules as in `run.planning`, with trees made by hand."""
     observed = world.observed()
@@ -189,7 +196,7 @@ def planned(
     trees = tuple(_tree(candidate, choice, observed, tuple(diff), kept) for candidate in choice.candidates)
     rounds = tuple(Round((candidate,), (tree,)) for candidate, tree in zip(choice.candidates, trees, strict=True))
     before = Tree("b" * 40, image("before"), ("api",), ())
-    draft = Draft(TARGET, observed, running, scope, named=bool(to))
+    draft = Draft(TARGET, observed, running, scope, named=bool(to), schema=schema)
     plan = make(Group.of(TARGET), (draft,), rounds, (before,), choice.skipped, Extra())
     return Planned(plan, plan.digest, commands(plan), report.failing(observed))
 
@@ -205,13 +212,15 @@ def _tree(
     return Tree(str(number) * 40, pin, ("api",), changes, kept)
 
 
-def commands(plan: ReversiblePlan) -> dict[str, tuple[str, ...]]:
+def commands(plan: AnyPlan) -> dict[str, tuple[str, ...]]:
     """Commands as an engine might give them: what they are is for the engines' own tests."""
-    return {
+    found = {
         step.id: (f"docker {'pull' if isinstance(step, PullStep) else 'compose up'} {step.image.image.name}",)
         for step in plan.steps()
         if isinstance(step, PullStep | SwitchStep)
     }
+    downs = (step for step in plan.steps() if isinstance(step, DownStep | LossyDownStep))
+    return found | {step.id: tuple(line for one in step.descent.undone for line in sql(one)) for step in downs}
 
 
 def told(make_plan: Callable[[], Planned], detail: Detail = Detail.PLAN) -> str:

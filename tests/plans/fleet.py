@@ -12,7 +12,7 @@ from lastgood.model.target import Group, Order, Target
 from lastgood.plan import guards, report
 from lastgood.plan.choose import Candidate, choose
 from lastgood.plan.combine import combine
-from lastgood.plan.draft import Draft, Extra, Round, Tree
+from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
 from tests.plans.builders import NOW, TARGET, World, commands, history
@@ -36,6 +36,7 @@ def drafted(
     service: str = "shop-api",
     order: Order = Order.ONE_FIRST,
     scripted: bool = False,
+    schema: Schema = UNTOUCHED,
 ) -> Draft:
     """What planning works on for one service."""
     target: Target = msgspec.structs.replace(
@@ -45,7 +46,7 @@ def drafted(
     observed = seen(world, hosts, scripted=scripted)
     running = identify(observed)
     guards.check(target, observed, running, named=False)
-    return Draft(target, observed, running, Scope.DEFAULT, pin_first=scripted)
+    return Draft(target, observed, running, Scope.DEFAULT, pin_first=scripted, schema=schema)
 
 
 def rollback(draft: Draft, extra: Extra | None = None) -> Planned:

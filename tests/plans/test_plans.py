@@ -33,6 +33,7 @@ from tests.plans.builders import (
 )
 from tests.plans.fleet import HOSTS, LOST, app, drafted, paused, web
 from tests.plans.fleet import rollback as fleet_rollback
+from tests.plans.schemas import goes_down, goes_down_with_losses, stays
 
 HERE = Path(__file__).parent
 RELEASES = history("sha-bad", "sha-two", "sha-one")
@@ -190,6 +191,36 @@ def an_app_of_which_one_service_stays() -> str:
     return told(lambda: app(api, site, order=_order(api, site)))
 
 
+def schema_that_the_older_release_starts_with() -> str:
+    return told(lambda: planned(World(RELEASES), schema=stays()))
+
+
+def schema_that_goes_down() -> str:
+    return told(lambda: planned(World(RELEASES), schema=goes_down()))
+
+
+def schema_that_goes_down_with_losses() -> str:
+    return told(lambda: planned(World(RELEASES), schema=goes_down_with_losses()))
+
+
+def schema_that_goes_down_with_losses_before_the_question() -> str:
+    return told(lambda: planned(World(RELEASES), schema=goes_down_with_losses()), Detail.QUESTION)
+
+
+def schema_that_goes_down_with_losses_with_everything() -> str:
+    return told(lambda: planned(World(RELEASES), schema=goes_down_with_losses()), Detail.EVERYTHING)
+
+
+def schema_that_goes_down_below_two_hosts() -> str:
+    draft = drafted(World(RELEASES), *HOSTS[:2], schema=goes_down(HOSTS[0]))
+    return told(lambda: fleet_rollback(draft), Detail.EVERYTHING)
+
+
+def schema_that_goes_down_before_the_team_s_script() -> str:
+    draft = drafted(World(RELEASES), HOSTS[0], scripted=True, schema=goes_down_with_losses(HOSTS[0]))
+    return told(lambda: fleet_rollback(draft), Detail.EVERYTHING)
+
+
 def _order(*drafts: Draft) -> tuple[str, ...]:
     releases = (release for draft in drafts for release in draft.observed.history)
     return tuple(one.commit for one in sorted(releases, key=lambda one: -one.at))
@@ -227,6 +258,13 @@ SITUATIONS: tuple[Callable[[], str], ...] = (
     deployed_by_the_team_s_script,
     an_app_that_goes_back_service_by_service,
     an_app_of_which_one_service_stays,
+    schema_that_the_older_release_starts_with,
+    schema_that_goes_down,
+    schema_that_goes_down_with_losses,
+    schema_that_goes_down_with_losses_before_the_question,
+    schema_that_goes_down_with_losses_with_everything,
+    schema_that_goes_down_below_two_hosts,
+    schema_that_goes_down_before_the_team_s_script,
 )
 
 

@@ -18,11 +18,13 @@ from pathlib import Path
 import msgspec
 
 from lastgood import catalog
+from lastgood.database.desk import DatabaseDesk
 from lastgood.effects.files import LocalFiles
 from lastgood.git.repo import BareRepo
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
 from lastgood.model.duration import Duration
+from lastgood.model.errors import UsageError
 from lastgood.model.event import Entry, Event, Judged, Run, RunEnded
 from lastgood.model.plan import NothingToDo, ReversiblePlan, auto_approve
 from lastgood.model.release import Image
@@ -60,6 +62,10 @@ def values(tag: str, *, level: str = "info", digest: str = "") -> bytes:
     """A pin file with a setting of its own."""
     lines = [f"level: {level}", "image:", f"  repository: {REPOSITORY}", f'  tag: "{tag}"']
     return "\n".join([*lines, *([f"  digest: {digest}"] if digest else []), ""]).encode()
+
+
+def _no_database(service: str) -> DatabaseDesk:
+    raise UsageError(f"lastgood.yaml names no database of {service}.")
 
 
 class Journalled(Journal):
@@ -243,6 +249,7 @@ class World:
                 machine="laptop",
                 tell=lambda _: None,
                 progress=lambda _: None,
+                database=_no_database,
             )
 
     @property

@@ -2,20 +2,30 @@
 
 from typing import assert_never
 
+from lastgood.model.descent import Descent, KeptBackup, Loss
 from lastgood.model.event import RunEnded
-from lastgood.model.plan import Approved, Consent, NothingToDo, ReversiblePlan, auto_approve, consent
-from lastgood.model.step import RenderStep, Step, SwitchStep
+from lastgood.model.plan import (
+    Approved,
+    Consent,
+    LossyPlan,
+    NothingToDo,
+    ReversiblePlan,
+    auto_approve,
+    consent,
+    consent_to_loss,
+)
+from lastgood.model.step import LossyDownStep, RenderStep, Step, SwitchStep
 from lastgood.model.target import Group
 from lastgood.run.desk import Desk
 from lastgood.run.executor import start
 from lastgood.service import Service, Teller
 
 
-class LossyPlan:
-    """A plan that can lose data: what a later version will have beside ReversiblePlan."""
-
-
 def executing_what_nobody_approved(plan: ReversiblePlan, desk: Desk) -> RunEnded:
+    return start(plan, desk, facts=lambda: (plan.facts, {}), signature="", take_over=False)  # must fail: arg-type
+
+
+def losing_what_nobody_accepted(plan: LossyPlan, desk: Desk) -> RunEnded:
     return start(plan, desk, facts=lambda: (plan.facts, {}), signature="", take_over=False)  # must fail: arg-type
 
 
@@ -37,6 +47,22 @@ def approving_that_there_is_nothing_to_do(nothing: NothingToDo) -> Approved:
 
 def consenting_to_a_loss_by_the_reversible_door(plan: LossyPlan, given: Consent) -> Approved:
     return consent(plan, given)  # must fail: arg-type
+
+
+def accepting_a_loss_where_there_is_none(plan: ReversiblePlan, given: Consent) -> Approved:
+    return consent_to_loss(plan, given)  # must fail: arg-type
+
+
+def losing_without_a_name(descent: Descent, kept: KeptBackup) -> LossyDownStep:
+    return LossyDownStep(id="", service="", host="", descent=descent, backup=kept, because="")  # must fail: call-arg
+
+
+def losing_without_a_word_on_the_backup(descent: Descent, losses: tuple[Loss, ...]) -> LossyDownStep:
+    return LossyDownStep(id="", service="", host="", descent=descent, losses=losses, because="")  # must fail: call-arg
+
+
+def losing_with_none_for_a_backup(descent: Descent, losses: tuple[Loss, ...]) -> LossyDownStep:
+    return LossyDownStep("1", "s", "h", descent, losses, None, "because")  # must fail: arg-type
 
 
 def changing_a_plan_after_it_was_made(plan: ReversiblePlan) -> None:

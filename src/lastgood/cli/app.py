@@ -24,6 +24,8 @@ VERBS: Final = {
     "settle": "Bring git to what runs, after a run that ended mitigated.",
     "abort": "Put back what was before a run.",
     "revert": "Revert commits of a code repo, pushed or as a pull request; or list the suspects.",
+    "db": "The database of a service: where its schema stands, how it goes back, backups, restoring one.",
+    "lint": "Migrations without an honest way back, and what they would lock: for CI.",
     "doctor": "Is everything there that a rollback will need?",
     "quarantine": "Keep releases from coming back, where everyone and every bot sees it.",
     "guard": "Keep quarantined releases, rewrites and deletions out of the deploy branch.",

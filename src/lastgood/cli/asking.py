@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 from lastgood.cli import out
 from lastgood.cli.session import Session
 from lastgood.cli.text_status import overview_text
+from lastgood.model.descent import Accepted
 from lastgood.model.errors import ConsentNeeded, LastgoodError, NeedsHuman, UsageError, WorldMoved
-from lastgood.model.plan import Approved, Consent, ReversiblePlan, consent
+from lastgood.model.plan import (
+    TERMINAL,
+    AnyPlan,
+    Approved,
+    Consent,
+    LossyPlan,
+    ReversiblePlan,
+    consent,
+    consent_to_loss,
+)
 from lastgood.model.report import Health, Planned, Status
 from lastgood.wiring import who
 
@@ -30,7 +40,7 @@ def approving(session: Session, digest: str, chosen: "Group | None" = None) -> s
     """The command that approves the plan of this digest: this one, with `--plan` in place of other ways to agree."""
     dropped = {"--yes", "--dry-run"}
     words = [word for word in session.argv if word not in dropped]
-    words[0] = "rollback"
+    words = ["rollback", *words[2:], "--down"] if words[0] == "db" else ["rollback", *words[1:]]
     if "--plan" in words:
         at = words.index("--plan")
         del words[at : at + 2]
@@ -41,9 +51,14 @@ def approving(session: Session, digest: str, chosen: "Group | None" = None) -> s
 
 
 def approved(  # noqa: PLR0913 - who asks whom for what
-    session: Session, chosen: "Group", planned: Planned, plan: ReversiblePlan, *, yes: bool, approval: str | None
+    session: Session, chosen: "Group", planned: Planned, plan: AnyPlan, *, yes: bool, approval: str | None
 ) -> Approved:
-    """The plan, approved by `--plan`, `--yes` or an answer. Raises ConsentNeeded, WorldMoved for another plan."""
+    """The plan, approved by `--plan`, `--yes` or an answer. Raises ConsentNeeded, WorldMoved for another plan.
+
+    A plan that loses data is approved on a terminal only, by whoever types the name of each loss.
+    """
+    if isinstance(plan, LossyPlan):
+        return _accepted(session, chosen, plan, approval)
     if approval is not None:
         return _for_digest(chosen, plan, approval)
     if yes:
@@ -56,21 +71,51 @@ def approved(  # noqa: PLR0913 - who asks whom for what
         )
     if not asked(f"Roll {chosen.name} back to {plan.attempts[0].name}? [y/N] "):
         raise ConsentNeeded("Nothing was touched.", next=(approving(session, planned.digest, chosen),))
-    return consent(plan, Consent(who(), "terminal", planned.digest))
+    return consent(plan, Consent(who(), TERMINAL, planned.digest))
+
+
+def _accepted(session: Session, chosen: "Group", plan: LossyPlan, approval: str | None) -> Approved:
+    """The plan, with each of its losses accepted by its name: no flag and no program can do that."""
+    again = approving(session, plan.digest, chosen)
+    if not session.interactive:
+        raise ConsentNeeded(
+            "Nothing was touched: the plan loses data, and only a person on a terminal can accept that.",
+            because=tuple(f"{loss.called}, up to {loss.most}" for loss in plan.losses),
+            next=(f"on a terminal: {again}", f"lastgood rollback {chosen.service} {chosen.env} --image-only"),
+        )
+    if approval is not None and not plan.digest.startswith(approval):
+        raise _moved(chosen, plan, approval)
+    accepted = []
+    for loss in plan.losses:
+        out.lines((f"Lost for good: {loss.called}, up to {loss.most} ({loss.because}).",), err=True)
+        if _answer("Type its name to accept that, or Enter to stop: ") != loss.called:
+            raise ConsentNeeded("Nothing was touched.", next=(again,))
+        accepted.append(Accepted(loss.called, loss.most))
+    return consent_to_loss(plan, Consent(who(), TERMINAL, plan.digest, tuple(accepted)))
 
 
 def _for_digest(chosen: "Group", plan: ReversiblePlan, approval: str) -> Approved:
-    digest = plan.digest if plan.digest.startswith(approval) else approval
-    try:
-        return consent(plan, Consent(who(), "--plan", digest))
-    except WorldMoved as error:
-        look = f"lastgood plan {chosen.service} {chosen.env}"
-        raise WorldMoved(error.what, because=error.because, next=(look,)) from error
+    if not plan.digest.startswith(approval):
+        raise _moved(chosen, plan, approval)
+    return consent(plan, Consent(who(), "--plan", plan.digest))
+
+
+def _moved(chosen: "Group", plan: AnyPlan, approval: str) -> WorldMoved:
+    return WorldMoved(
+        "The plan that was approved is not the plan of now.",
+        because=(f"approved: {approval}", f"now: {plan.digest}"),
+        next=(f"lastgood plan {chosen.service} {chosen.env}",),
+    )
 
 
 def asked(question: str) -> bool:
     """Ask on the terminal; only `y` or `yes` is a yes, an end of input is none."""
     return _answer(question).lower() in ("y", "yes")
+
+
+def typed(question: str) -> str:
+    """Ask on the terminal for a word, which is what was typed, without spaces around it."""
+    return _answer(question)
 
 
 def _answer(question: str) -> str:

@@ -13,7 +13,7 @@ from lastgood.journal.fold import fold
 from lastgood.model.duration import spoken
 from lastgood.model.errors import Exit, InDoubt, LastgoodError
 from lastgood.model.event import Entry, Run, RunEnded
-from lastgood.model.plan import ReversiblePlan
+from lastgood.model.plan import AnyPlan
 from lastgood.record.timeline import Line
 from lastgood.record.timeline import lines as timeline
 from lastgood.service import Teller
@@ -40,7 +40,7 @@ class RunReport(msgspec.Struct, frozen=True):
     timeline: tuple[Line, ...]
 
 
-def carry(session: Session, target: str, act: Callable[[Teller], RunEnded], plan: ReversiblePlan | None = None) -> int:
+def carry(session: Session, target: str, act: Callable[[Teller], RunEnded], plan: AnyPlan | None = None) -> int:
     """Do `act` with progress shown, print how it ended, and give the exit code.
 
     `plan` is that of a run that is taken up again. Raises what `act` raises; once a run was begun, InDoubt for what

@@ -26,7 +26,7 @@ from lastgood.model.event import (
     StepFailed,
     StepStarted,
 )
-from lastgood.model.plan import ReversiblePlan
+from lastgood.model.plan import AnyPlan
 from lastgood.model.step import AwaitStep, Step, VerifyStep
 from lastgood.model.text import sanitise
 
@@ -57,7 +57,7 @@ class Screen(Protocol):
 class Telling:
     """Turns journal entries and progress texts into lines. `run` is the run's id once it was begun."""
 
-    def __init__(self, screen: Screen, plan: ReversiblePlan | None = None) -> None:
+    def __init__(self, screen: Screen, plan: AnyPlan | None = None) -> None:
         self.run = ""
         self._screen = screen
         self._steps = _by_id(plan)
@@ -107,7 +107,7 @@ class Telling:
         return _word(found) if found else step
 
 
-def _by_id(plan: ReversiblePlan | None) -> dict[str, Step]:
+def _by_id(plan: AnyPlan | None) -> dict[str, Step]:
     return {step.id: step for step in plan.steps()} if plan else {}
 
 

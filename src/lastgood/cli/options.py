@@ -74,6 +74,7 @@ def wish(function: Callable[..., int]) -> Callable[..., int]:
             click.option("--full", is_flag=True, help="The whole folder goes back as it was."),
             click.option("--further", is_flag=True, help="Further back than an earlier rollback went."),
             click.option("--stop-deploy", is_flag=True, help="End a deploy that runs there, instead of waiting."),
+            click.option("--down", is_flag=True, help="The database's schema goes back too, even where it need not."),
             click.option("--pin-digest", is_flag=True, help="Write the digest into the pin as well."),
         )
     ):

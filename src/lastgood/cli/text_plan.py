@@ -6,23 +6,33 @@ from itertools import chain
 from typing import assert_never
 
 from lastgood.cli.words import commit, field, image
+from lastgood.model.descent import Kept, KeptBackup, Loss
 from lastgood.model.duration import spoken
-from lastgood.model.plan import Attempt, Member, NothingToDo, Part, ReversiblePlan, Scope, Skipped
+from lastgood.model.facts import Unknown
+from lastgood.model.plan import AnyPlan, Attempt, LossyPlan, Member, NothingToDo, Part, Scope, Skipped
 from lastgood.model.release import short
 from lastgood.model.report import Planned
+from lastgood.model.schema import What
 from lastgood.model.step import (
     AwaitStep,
+    BackupStep,
     CaptureStep,
     CheckoutStep,
+    DownStep,
+    LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
     RecordStep,
+    ReloadStep,
     RenderStep,
     RestartStep,
+    StartStep,
     Step,
+    StopStep,
     SwitchStep,
     SyncStep,
+    TrialStep,
     UnpauseStep,
     VerifyStep,
 )
@@ -49,6 +59,8 @@ def plan_text(planned: Planned, now: int, approve: str, detail: Detail) -> tuple
         *_headline(plan, first, planned.signature, now),
         *_parts(plan, first),
         *_prospects(plan),
+        *_section("Lost for good", _lost(plan)),
+        *_section("Rehearsed on a copy", (f"  {said}" for said in plan.rehearsed)),
         *_section("Steps", _steps(chain(plan.before, first.steps, plan.after), planned, exact=detail >= Detail.PLAN)),
         *_git(first, detail),
         *_section("If it fails", _fallbacks(plan, planned, detail)),
@@ -68,7 +80,7 @@ def _section(title: str, content: Iterable[str]) -> tuple[str, ...]:
     return ("", title, *found) if found else ()
 
 
-def _headline(plan: ReversiblePlan, first: Attempt, signature: str, now: int) -> Iterator[str]:
+def _headline(plan: AnyPlan, first: Attempt, signature: str, now: int) -> Iterator[str]:
     leaving = f" from {plan.running}" if plan.running else ""
     if plan.scope is Scope.CONFIG_ONLY:
         yield f"{plan.target}: take the configuration back; {first.name} stays"
@@ -88,7 +100,7 @@ def _headline(plan: ReversiblePlan, first: Attempt, signature: str, now: int) ->
     yield from field("why it", first.because)
 
 
-def _member(plan: ReversiblePlan, member: Member, part: Part, now: int, fails: str) -> Iterator[str]:
+def _member(plan: AnyPlan, member: Member, part: Part, now: int, fails: str) -> Iterator[str]:
     """One service: what runs, where it goes, and what is known of that."""
     runs = image(member.running) if member.running else plan.because
     was = commit(member.release, now) if member.release else "not found in git"
@@ -98,7 +110,7 @@ def _member(plan: ReversiblePlan, member: Member, part: Part, now: int, fails: s
     yield from field("evidence", f"{part.evidence.grade}: {part.evidence.because}")
 
 
-def _parts(plan: ReversiblePlan, first: Attempt) -> Iterator[str]:
+def _parts(plan: AnyPlan, first: Attempt) -> Iterator[str]:
     """Which of image, configuration and schema go back: always said, each of them."""
     yield ""
     stays = plan.scope is Scope.CONFIG_ONLY
@@ -108,7 +120,7 @@ def _parts(plan: ReversiblePlan, first: Attempt) -> Iterator[str]:
     yield from field("schema", plan.schema)
 
 
-def _config(plan: ReversiblePlan, first: Attempt) -> str:
+def _config(plan: AnyPlan, first: Attempt) -> str:
     if plan.scope is Scope.IMAGE_ONLY:
         return "stays as it is: image only"
     files = [change.path for change in first.changes if _beyond_pin(change.diff, plan, first)]
@@ -118,7 +130,7 @@ def _config(plan: ReversiblePlan, first: Attempt) -> str:
     return f"goes back, {whole}: {', '.join(files)}"
 
 
-def _beyond_pin(diff: Sequence[str], plan: ReversiblePlan, first: Attempt) -> bool:
+def _beyond_pin(diff: Sequence[str], plan: AnyPlan, first: Attempt) -> bool:
     """Whether a diff changes anything beside the lines that name an image pinned now or an image gone to."""
     pins = (one.image for step in first.steps if isinstance(step, RecordStep) for one in step.pins)
     images = [*(part.image.image for part in first.parts), *pins]
@@ -130,20 +142,48 @@ def _beyond_pin(diff: Sequence[str], plan: ReversiblePlan, first: Attempt) -> bo
     return any(line[:1] in "+-~" and line[1:].strip() and not any(name in line for name in names) for line in diff)
 
 
-def _prospects(plan: ReversiblePlan) -> Iterator[str]:
-    yield from field("downtime", plan.downtime)
+def _lost(plan: AnyPlan) -> Iterator[str]:
+    """What nobody can bring back without the backup, counted, and where that is."""
+    for step in plan.steps():
+        if isinstance(step, LossyDownStep):
+            yield from (f"  ! {_counted(loss)}" for loss in step.losses)
+            yield f"  {_kept(plan, step.backup)}"
+
+
+def _counted(loss: Loss) -> str:
+    unit = "values" if loss.what in {What.COLUMN, What.VALUES} else "rows"
+    new = "" if isinstance(loss.since, Unknown) else f", {loss.since.value} of them written since the deploy"
+    return f"{loss.called}: {loss.count} {unit}{new}, {loss.because}; with more than {loss.most} by then it stops"
+
+
+def _kept(plan: AnyPlan, kept: Kept) -> str:
+    """Where what is lost can still be had."""
+    if not isinstance(kept, KeptBackup):
+        return f"there is no backup: {kept.because}"
+    made = (step for step in plan.steps() if isinstance(step, BackupStep) and step.id == kept.step)
+    return "".join(f"then only in the backup made before, in {step.folder} on {shown(step.host)}" for step in made)
+
+
+def _prospects(plan: AnyPlan) -> Iterator[str]:
+    below = "how long backup and way down took on a copy is told below" if _descends(plan) else ""
+    yield from field("downtime", plan.downtime, below)
     tried = "1 release" if plan.budget_releases == 1 else f"{plan.budget_releases} releases"
     yield from field("at most", f"{tried} tried, none begun after {spoken(plan.budget_seconds)}")
 
 
+def _descends(plan: AnyPlan) -> bool:
+    return any(isinstance(step, DownStep | LossyDownStep) for step in plan.steps())
+
+
 def _steps(steps: Iterable[Step], planned: Planned, *, exact: bool) -> Iterator[str]:
-    many = isinstance(planned.plan, ReversiblePlan) and len(planned.plan.members) > 1
+    many = not isinstance(planned.plan, NothingToDo) and len(planned.plan.members) > 1
     for number, step in enumerate(steps, 1):
         whose = f"{step.service}: " if many and hasattr(step, "service") else ""
         yield f"  {number:>2}  {whose}{sentence(step)}"
         if exact:
             yield f"      because {step.because}"
-            yield from (f"      $ {command}" for command in planned.commands.get(step.id, ()))
+            mark = "|" if isinstance(step, DownStep | LossyDownStep) else "$"  # SQL is nothing for a shell
+            yield from (f"      {mark} {command}" for command in planned.commands.get(step.id, ()))
 
 
 def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind of step
@@ -173,10 +213,29 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
             return "commit and push what runs then" if step.tree else "no commit"
         case SyncStep():
             return f"bring the checkout on {shown(step.host)} to the branch"
+        case StopStep():
+            return f"stop {', '.join(step.containers)} on {shown(step.host)}: nobody writes any more"
+        case StartStep():
+            return f"start {', '.join(step.containers)} on {shown(step.host)} again"
+        case BackupStep():
+            return f"back the database up into {step.folder} on {shown(step.host)}, and read that through"
+        case DownStep() | LossyDownStep():
+            return _down(step)
+        case TrialStep():
+            return f"start {step.image.image.name} against that database where no traffic comes, and end it again"
+        case ReloadStep():
+            return "put the database back as it was backed up, where it left that"
         case UnpauseStep():
             return f"let {step.name}{_on(step.host)} go on"
         case _:
             assert_never(step)
+
+
+def _down(step: DownStep | LossyDownStep) -> str:
+    way = step.descent
+    how = "all of it or nothing" if way.whole else "not all of it in one transaction"
+    lost = ", and lose what is named above" if isinstance(step, LossyDownStep) else ""
+    return f"take the schema down from {way.before} to {way.to or 'nothing'}, {how}{lost}"
 
 
 def _on(host: str) -> str:
@@ -205,14 +264,14 @@ def _diff(path: str, diff: Sequence[str], detail: Detail) -> Iterator[str]:
         yield f"      … and {len(changed) - most} more lines"
 
 
-def _warnings(plan: ReversiblePlan) -> Iterator[str]:
+def _warnings(plan: AnyPlan) -> Iterator[str]:
     """What to know before consenting: above all the hosts that nothing will be done on."""
     for one in plan.left_out:
         yield f"  ! {shown(one.host)} is left out, and may run anything: {one.because}"
     yield from (f"  ! {warning}" for warning in plan.warnings)
 
 
-def _fallbacks(plan: ReversiblePlan, planned: Planned, detail: Detail) -> Iterator[str]:
+def _fallbacks(plan: AnyPlan, planned: Planned, detail: Detail) -> Iterator[str]:
     for attempt in plan.attempts[1:]:
         for part in attempt.parts:
             grade = f"{part.evidence.grade}: {part.evidence.because}"
@@ -224,7 +283,12 @@ def _fallbacks(plan: ReversiblePlan, planned: Planned, detail: Detail) -> Iterat
     if plan.restore is None:
         yield "  then a human is needed: what was before cannot be put back"
         return
-    yield f"  then back to what runs now: {plan.restore.name}"
+    if _descends(plan):
+        yield "  no further release is tried: what its schema needs was not rehearsed"
+        yield f"  before the switch: back to the schema as it is, and to what runs now: {plan.restore.name}"
+        yield "  after the switch: a human is needed; putting the backup back would lose what was written since"
+    else:
+        yield f"  then back to what runs now: {plan.restore.name}"
     if detail is Detail.EVERYTHING:
         yield from _steps(plan.restore.steps, planned, exact=True)
 
@@ -239,7 +303,11 @@ def _skipped(skipped: Sequence[Skipped], detail: Detail) -> Iterator[str]:
 
 def _ending(planned: Planned, approve: str, detail: Detail) -> Iterator[str]:
     yield ""
-    yield from field("not undone", "requests that fail during the switch; data written since then stays as it is")
+    lossy = isinstance(planned.plan, LossyPlan)
+    descends = not isinstance(planned.plan, NothingToDo) and _descends(planned.plan)
+    during = "the downtime" if descends else "the switch"
+    data = "what is lost for good, above" if lossy else "data written since then stays as it is"
+    yield from field("not undone", f"requests that fail during {during}; {data}")
     yield from field("plan", planned.digest)
     if detail >= Detail.PLAN:
-        yield from field("approve", approve)
+        yield from field("approve", approve, "on a terminal, by typing the name of each loss" if lossy else "")

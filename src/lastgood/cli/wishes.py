@@ -17,10 +17,15 @@ def wished(**wanted: Unpack[Wanted]) -> Wish:
     if len(given) > 1:
         said = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(f"{said} contradict each other.", next=("give one of them",))
+    if wanted["down"] and given and given != ["full"]:
+        raise UsageError(
+            f"--{given[0].replace('_', '-')} and --down contradict each other.", next=("give one of them",)
+        )
     return Wish(
         wanted["to"],
         _SCOPES[given[0]] if given else Scope.DEFAULT,
         wanted["further"],
         wanted["pin_digest"],
         wanted["stop_deploy"],
+        wanted["down"],
     )

@@ -26,6 +26,7 @@ def explain(document: Document, target: Target) -> tuple[tuple[str, str, str], .
             ("untracked", shown(target.untracked), (*service, "untracked")),
             ("short_lived", shown(target.short_lived), (*service, "short_lived")),
             *_forge(target),
+            *_database(target, (*service, "database")),
         )
     )
 
@@ -55,6 +56,24 @@ def _forge(target: Target) -> Iterator[tuple[str, str, Place]]:
         yield "forge.kind", "by the remote's address", ("forge", "kind")
     else:
         yield from _adapter("forge", target.forge, ("forge",))
+
+
+def _database(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
+    given = target.database
+    if given is None:
+        yield "database", "none", place
+        return
+    if given.migrator is None:
+        yield "database.migrator", "by its table in the database", (*place, "migrator")
+    else:
+        yield from _adapter("database.migrator", given.migrator, (*place, "migrator"))
+    for name in ("host", "container", "name", "user", "password", "dsn", "schema"):
+        yield f"database.{name}", shown(getattr(given, name)), (*place, name)
+    where = ("image", given.migrations) if given.in_image else ("folder", given.migrations)
+    yield f"database.migrations.{where[0]}", where[1], (*place, "migrations", where[0])
+    yield "database.migrations.repo", shown(given.repo), (*place, "migrations", "repo")
+    yield "database.backups.folder", given.backups, (*place, "backups", "folder")
+    yield "database.backups.keep", shown(given.keep), (*place, "backups", "keep")
 
 
 def _probes(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:

@@ -2,6 +2,7 @@
 
 import enum
 import sys
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import inspect
 from lastgood import catalog
 from lastgood.catalog import Family
 from lastgood.config.load import DEFAULT_KINDS
-from lastgood.config.schema import File, ServiceFile
+from lastgood.config.schema import DatabaseFile, File, ServiceFile
 from lastgood.model.duration import Duration
 
 Schema: TypeAlias = dict[str, object]
@@ -31,10 +32,7 @@ _ADAPTERS: Final[dict[str, Family]] = {"engine": "engines", "pin": "pins", "regi
 def schema() -> Schema:
     """JSON Schema (2020-12) of the file, with the options of every member that every family has."""
     whole = _struct(File)
-    properties = whole["properties"]
-    if not isinstance(properties, dict):
-        raise TypeError("a struct's schema has properties")
-    properties["forge"] = _either([_member("forges", kind) for kind in catalog.kinds("forges")])
+    _properties(whole)["forge"] = _either([_member("forges", kind) for kind in catalog.kinds("forges")])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lastgood.yaml", **whole}
 
 
@@ -43,7 +41,8 @@ def _of(kind: inspect.Type) -> Schema:
         case inspect.Metadata(type=inner):
             return _of(inner)
         case inspect.StructType(cls=cls):
-            return _service() if cls is ServiceFile else _struct(cls)
+            special = _SPECIAL.get(cls)
+            return special() if special else _struct(cls)
         case inspect.DictType(value_type=value):
             return {"type": "object", "additionalProperties": _of(value)}
         case (
@@ -94,12 +93,26 @@ def _field(field: msgspec.structs.FieldInfo) -> Schema:
     return found | {"default": _written(default) if isinstance(default, Duration) else default}
 
 
-def _service() -> Schema:
-    """A service, with its adapters as the kinds there are."""
-    shape = _struct(ServiceFile)
+def _properties(shape: Schema) -> Schema:
     properties = shape["properties"]
     if not isinstance(properties, dict):
         raise TypeError("a struct's schema has properties")
+    return properties
+
+
+def _database() -> Schema:
+    """A database, with the migrators there are: by name alone, or with their options."""
+    shape = _struct(DatabaseFile)
+    kinds = catalog.kinds("migrators")
+    members = [_member("migrators", kind) for kind in kinds]
+    _properties(shape)["migrator"] = _either([{"enum": ["", *kinds]}, *members])
+    return shape
+
+
+def _service() -> Schema:
+    """A service, with its adapters as the kinds there are."""
+    shape = _struct(ServiceFile)
+    properties = _properties(shape)
     for name, family in _ADAPTERS.items():
         properties[name] = _either([_member(family, kind) for kind in catalog.kinds(family)])
     properties["probes"] = {
@@ -136,6 +149,9 @@ def _written(duration: Duration) -> str:
         if duration and duration % size == 0:
             return f"{duration // size:g}{unit}"
     return f"{float(duration):g}s"
+
+
+_SPECIAL: Final[dict[type, Callable[[], Schema]]] = {ServiceFile: _service, DatabaseFile: _database}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """`lastgood.yaml` to targets: everything it leaves out is filled in by conventions that can be said aloud."""
 
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from lastgood import catalog
 from lastgood.catalog import Family
+from lastgood.config.databases import check_database, database
 from lastgood.config.document import Document, Memo, Place, parse
 from lastgood.config.rules import (
     check_absolute,
@@ -79,7 +81,11 @@ class Config:
             order=where.order,
             unreachable=where.unreachable,
             forge=self._forge(names),
+            database=database(where, what, names, partial(self._migrator, place, names)),
         )
+
+    def _migrator(self, place: Place, names: dict[str, str], raw: AdapterFile) -> Adapter:
+        return self._adapter("migrators", (*place, "database", "migrator"), raw, names)
 
     def _engine(self, where: EnvironmentFile, what: ServiceFile) -> AdapterFile:
         """The team's own deploy script where there is one, and a checkout to run it in; else Compose."""
@@ -189,6 +195,7 @@ def _check_services(document: Document, file: File) -> None:
         for number, path in enumerate(service.untracked):
             check_relative(document, (*place, "untracked", number), path)
         check_source(document, place, service.source)
+        check_database(document, (*place, "database"), service.database)
         envs = service.envs or ()
         for env in _without_checkout(file, service) if service.untracked else ():
             raise document.error((*place, "untracked"), f"environment {env} names no checkout to take these files from")

@@ -17,6 +17,7 @@ _SSH: Final = re.compile(
     r"ssh://(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 )
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
+_REFERENCES: Final = ("env:", "file:", "command:")
 _RELEASE: Final = frozenset({"tag", "digest", "repository"})
 
 
@@ -78,6 +79,12 @@ def check_source(document: Document, place: Place, source: SourceFile | None) ->
         raise document.error((*place, "source", "repo"), f"{source.repo!r} is neither a folder nor an address")
     if source.branch:
         check_branch(document, (*place, "source", "branch"), source.branch)
+
+
+def check_secret(document: Document, place: Place, reference: str) -> None:
+    """A reference to a secret, never the secret itself. Raises ConfigError, without showing what was written."""
+    if reference and not reference.startswith(_REFERENCES):
+        raise document.error(place, "write a reference and not the secret itself: env:NAME, file:PATH or command:ARGV")
 
 
 def check_host(document: Document, place: Place, host: str) -> None:

@@ -47,16 +47,44 @@ class WalkBackFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: Duration = Duration(600)
 
 
-class DatabaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A service's database. Its keys are checked, nothing else; a later version uses it."""
+class MigrationsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the migrations of a release are: a folder of the code repo at its commit, or with `image` in its image."""
 
-    migrator: str = ""
+    folder: str = "migrations"
+    repo: str = ""
+    image: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would be in two places. Raises ValueError."""
+        if self.image and (self.repo or self.folder != "migrations"):
+            raise ValueError("image goes with neither repo nor folder: the migrations are in one place")
+
+
+class BackupsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where backups are kept on the database's host, and how many; an empty `folder` is one below `state`."""
+
+    folder: str = ""
+    keep: AtLeastOne = 5
+
+
+class DatabaseFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A service's database. Without `dsn` it is in a container on `host`, the environment's first where it is empty."""
+
+    migrator: str | AdapterFile = ""
+    host: str = ""
     container: str = ""
     name: str = ""
-    dsn: str = ""
-    migrations: str = ""
-    table: str = ""
     user: str = ""
+    password: str = ""
+    dsn: str = ""
+    schema: str = ""
+    migrations: MigrationsFile = MigrationsFile()
+    backups: BackupsFile = BackupsFile()
+
+    def __post_init__(self) -> None:
+        """Refuse two ways to one database. Raises ValueError."""
+        if self.container and self.dsn:
+            raise ValueError("container goes not with dsn: there is one way to the database")
 
 
 class SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -81,7 +81,7 @@ class LocalProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=command.cwd,
-                env=environment(command.env),
+                env=environment(command.variables()),
                 start_new_session=True,
             ),
             command.timeout,
@@ -114,7 +114,7 @@ def _start(command: Command) -> subprocess.Popen[bytes] | str:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=command.cwd,
-            env=environment(command.env),
+            env=environment(command.variables()),
             start_new_session=True,
             bufsize=0,
         )

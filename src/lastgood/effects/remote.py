@@ -66,7 +66,7 @@ def header(command: Command, token: str, mark: str) -> bytes:
     if command.cwd is not None:  # never `-`, nor an option
         lines.append(("d", command.cwd if command.cwd.startswith("/") else f"./{command.cwd}"))
     lines += [("a", argument) for argument in command.argv]
-    for name, value in (*command.env, (MARK, mark)):
+    for name, value in (*command.variables(), (MARK, mark)):
         if not re.fullmatch(r"(?a:[A-Za-z_]\w*)", name) or name.startswith("lg_"):
             raise ValueError(f"{name!r} cannot be the name of a variable")
         lines.append(("e", f"{name}={value}"))

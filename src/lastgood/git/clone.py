@@ -53,6 +53,12 @@ class Clone:
             raise Refused(f"{base[:12]} and {head[:12]} have no commit in common.", next=("git fetch origin",))
         return done.text.split()[0]
 
+    def changed(self, since: str) -> frozenset[str]:
+        """The files below the folder, by path below it, that are not as they were at a commit, in no commit even."""
+        compared = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "--relative", "-z", since, "--", ".")
+        found = self._output(*compared) + self._output("ls-files", "--others", "-z", "--", ".")
+        return frozenset(path.decode(errors="surrogateescape") for path in found.split(b"\0") if path)
+
     def blob(self, commit: str, path: str) -> bytes | None:
         """A plain file at a commit, or None where it is not there."""
         listed = self._output("ls-tree", "-z", "--full-tree", commit, "--", file_path(path)).split(b"\0")[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 from lastgood.git import trees
 from lastgood.git.merge import SEALED
 from lastgood.git.mirror import Mirror
-from lastgood.git.names import clean, is_prefix, object_id, shown_path
+from lastgood.git.names import clean, folder_path, is_prefix, object_id, shown_path
 from lastgood.git.origin import read_origin
 from lastgood.git.plumbing import why
 from lastgood.git.repo import BareRepo
@@ -99,6 +99,14 @@ class CodeRepo(BareRepo):
                 next=(f"git -C {self._operator_repo} branch --all --contains {shown}", "--branch BRANCH"),
             )
         return found
+
+    def files(self, commit: str, folder: str) -> dict[str, bytes] | None:
+        """The plain files below a folder at a commit, by path below it; None where there is no such folder."""
+        found = trees.files(self._objects, object_id(commit), folder_path(folder))
+        if not found:
+            return None
+        at = len(folder.rstrip("/")) + 1
+        return {path[at:]: self._objects.get(entry.blob).content for path, entry in found.items() if entry.is_file}
 
     def _newest_first(self, commits: tuple[str, ...]) -> tuple[str, ...]:
         if len(commits) < 2:  # noqa: PLR2004 - one has no order

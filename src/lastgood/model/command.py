@@ -5,12 +5,35 @@ import shlex
 import msgspec
 
 
+class Secret:
+    """A text that shows itself to nobody: not in a repr, and msgspec refuses to encode it (TypeError)."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one program that needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 class Command(msgspec.Struct, frozen=True):
     """One program call on one host.
 
     `host` is `local` or an ssh:// address. `env` is added to the clean environment that the process effect passes
     on (it never inherits variables that could steer Compose interpolation). `timeout` is in seconds; at its end the
-    whole process group is killed. `stdin` is fed to the program.
+    whole process group is killed. `stdin` is fed to the program. `secret_env` is environment too; its values are never
+    shown.
     """
 
     argv: tuple[str, ...]
@@ -19,11 +42,17 @@ class Command(msgspec.Struct, frozen=True):
     env: tuple[tuple[str, str], ...] = ()
     timeout: float = 30.0
     stdin: bytes = b""
+    secret_env: tuple[tuple[str, Secret], ...] = ()
+
+    def variables(self) -> tuple[tuple[str, str], ...]:
+        """Everything that is added to the environment, secrets revealed: for what starts the program, and only that."""
+        return (*self.env, *((name, secret.reveal()) for name, secret in self.secret_env))
 
     def shown(self) -> str:
-        """The command as a person would type it."""
+        """The command as a person would type it; secrets are `***`."""
         line = shlex.join(self.argv)
         prefix = "".join(f"{name}={shlex.quote(value)} " for name, value in self.env)
+        prefix += "".join(f"{name}=*** " for name, _ in self.secret_env)
         return f"(cd {shlex.quote(self.cwd)} && {prefix}{line})" if self.cwd else prefix + line
 
 

@@ -7,14 +7,14 @@ import msgspec
 
 from lastgood.model.command import Child
 from lastgood.model.errors import Exit
-from lastgood.model.plan import Consent, ReversiblePlan
+from lastgood.model.plan import AnyPlan, Consent
 from lastgood.model.release import Grade, Image
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag="run-started", tag_field="event"):
     """The first line: everything that was decided. Nothing was done before it was on disk."""
 
-    plan: ReversiblePlan
+    plan: AnyPlan
     consent: Consent
     repo: str
     lease: str
@@ -127,7 +127,7 @@ class Run(msgspec.Struct, frozen=True):
     """What the journal's lines of one run add up to. `steps` holds those that were begun, in order."""
 
     id: str
-    plan: ReversiblePlan
+    plan: AnyPlan
     consent: Consent
     started: int
     repo: str

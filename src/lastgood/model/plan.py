@@ -2,13 +2,14 @@
 
 import enum
 import hashlib
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
+from lastgood.model.descent import Accepted, Loss
 from lastgood.model.errors import ConsentNeeded, WorldMoved
 from lastgood.model.release import Evidence, Image, Release
-from lastgood.model.step import RecordStep, Runnable, Step
+from lastgood.model.step import LossyDownStep, RecordStep, Runnable, Step
 
 
 class Scope(enum.StrEnum):
@@ -101,8 +102,8 @@ class Facts(msgspec.Struct, frozen=True):
     running: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="plan"):
-    """A plan of which every step can be undone by a later step. It loses no data.
+class Plan(msgspec.Struct, frozen=True):
+    """What a reversible and a lossy plan have in common.
 
     `target` is `service/env`, or `app/env` where `members` are several. `before` are the steps done once at the start,
     `attempts` are tried in order within the budget, `restore` brings the present state back, and `after` is done
@@ -129,16 +130,18 @@ class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="p
     after: tuple[Step, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     alone: bool = False
+    rehearsed: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """`sha256:…` over the canonical JSON of what would be done; the same world gives the same digest.
 
-        What only explains (skipped releases, warnings) stays out: a registry that is slow for a moment changes nothing
-        that was approved.
+        What only explains (skipped releases, warnings, what a rehearsal measured) stays out: a registry that is slow
+        for a moment changes nothing that was approved, nor does a row more, below the largest number accepted.
         """
-        done = msgspec.structs.replace(self, skipped=(), warnings=())
-        return "sha256:" + hashlib.sha256(msgspec.json.encode(done, order="sorted")).hexdigest()
+        done = msgspec.structs.replace(self, skipped=(), warnings=(), rehearsed=())
+        told = msgspec.to_builtins(done, order="sorted")
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(_uncounted(told), order="sorted")).hexdigest()
 
     def steps(self) -> tuple[Step, ...]:
         """Every step the plan may take, in the order in which it would."""
@@ -168,6 +171,30 @@ class ReversiblePlan(msgspec.Struct, frozen=True, tag="reversible", tag_field="p
         return tuple(host for host, _ in self.facts.running)
 
 
+class ReversiblePlan(Plan, frozen=True, tag="reversible", tag_field="plan"):
+    """A plan of which every step can be undone by a later step. It loses no data."""
+
+
+class LossyPlan(Plan, frozen=True, tag="lossy", tag_field="plan"):
+    """A plan that loses data: a person has to accept each loss by its name, and up to a number."""
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Everything that is lost if the plan is carried out."""
+        return tuple(loss for step in self.steps() if isinstance(step, LossyDownStep) for loss in step.losses)
+
+
+AnyPlan: TypeAlias = ReversiblePlan | LossyPlan
+
+
+def _uncounted(told: object) -> object:
+    """Without what was counted of losses: only the largest numbers, which are accepted, are part of a plan."""
+    if isinstance(told, dict):
+        left = ("count", "since") if {"most", "count", "relation"} <= told.keys() else ()
+        return {key: _uncounted(value) for key, value in told.items() if key not in left}
+    return [_uncounted(each) for each in told] if isinstance(told, list | tuple) else told
+
+
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
     """There is nothing to change, and why. `images` are what has to be seen to run now before that may be said."""
 
@@ -178,13 +205,16 @@ class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
 
 
 class Consent(msgspec.Struct, frozen=True):
-    """Who approved which plan, and by what means (`terminal`, `--yes`, `--plan`)."""
+    """Who approved which plan, by what means (`terminal`, `--yes`, `--plan`), and the losses that were accepted."""
 
     by: str
     how: str
     plan_digest: str
+    accepted: tuple[Accepted, ...] = ()
 
 
+TERMINAL: Final = "terminal"
+"""How consent was given by somebody who typed it: the only way in which a loss can be accepted."""
 _MINT: Final = object()
 
 
@@ -193,7 +223,7 @@ class Approved:
 
     __slots__ = ("consent", "plan")
 
-    def __init__(self, plan: ReversiblePlan, consent: Consent, *, _mint: object) -> None:
+    def __init__(self, plan: AnyPlan, consent: Consent, *, _mint: object) -> None:
         if _mint is not _MINT:
             message = "only consent() approves a plan"
             raise TypeError(message)
@@ -202,7 +232,37 @@ class Approved:
 
 
 def consent(plan: ReversiblePlan, given: Consent) -> Approved:
-    """Bind `given` to `plan`. Raises WorldMoved when it was given for another plan, ConsentNeeded when by nobody."""
+    """Bind `given` to `plan`. Raises WorldMoved when it was given for another plan, ConsentNeeded when by nobody.
+
+    A plan that loses data is refused here as well, whatever was or was not checked before.
+    """
+    if isinstance(plan, LossyPlan):
+        raise ConsentNeeded(
+            "Only a person on a terminal can accept a loss.", because=tuple(loss.called for loss in plan.losses)
+        )
+    return _bound(plan, given)
+
+
+def consent_to_loss(plan: LossyPlan, given: Consent) -> Approved:
+    """Bind `given`, with the losses that a person accepted, to `plan`.
+
+    Raises WorldMoved when it was given for another plan, ConsentNeeded when by nobody, or when not exactly the losses
+    of the plan were accepted, each by its name and up to the number that the plan goes up to.
+    """
+    if given.how != TERMINAL:
+        raise ConsentNeeded("Only a person on a terminal can accept a loss.", because=(f"consent by {given.how}",))
+    wanted = {loss.called: loss.most for loss in plan.losses}
+    got = {one.name: one.most for one in given.accepted}
+    if got != wanted:
+        raise ConsentNeeded(
+            "Nobody accepted what the plan loses.",
+            because=tuple(f"{name}, up to {most}" for name, most in wanted.items() if got.get(name) != most)
+            or tuple(f"{name} is not lost by this plan" for name in got if name not in wanted),
+        )
+    return _bound(plan, given)
+
+
+def _bound(plan: AnyPlan, given: Consent) -> Approved:
     if given.plan_digest != plan.digest:
         raise WorldMoved(
             "The plan that was approved is not the plan of now.",

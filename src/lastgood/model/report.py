@@ -7,7 +7,7 @@ import msgspec
 from lastgood.model.errors import Exit
 from lastgood.model.facts import Fact
 from lastgood.model.observed import Container, Look
-from lastgood.model.plan import NothingToDo, ReversiblePlan
+from lastgood.model.plan import AnyPlan, NothingToDo
 from lastgood.model.quarantine import Quarantined
 from lastgood.model.release import Evidence, Image, Release
 
@@ -63,7 +63,7 @@ class History(msgspec.Struct, frozen=True):
 class Planned(msgspec.Struct, frozen=True):
     """What planning came to: a plan with its digest, or that there is nothing to do. `commands` by step id."""
 
-    plan: ReversiblePlan | NothingToDo
+    plan: AnyPlan | NothingToDo
     digest: str
     commands: dict[str, tuple[str, ...]]
     signature: str = ""

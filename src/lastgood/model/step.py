@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from lastgood.model.descent import Descent, Kept, Loss
 from lastgood.model.forge import Bump
 from lastgood.model.release import Image
 
@@ -203,6 +204,90 @@ class RecordStep(msgspec.Struct, frozen=True, tag="record", tag_field="step"):
     because: str
 
 
+class StopStep(msgspec.Struct, frozen=True, tag="stop", tag_field="step"):
+    """Stop the service's containers on a host, so that nobody writes into the database. They stay there."""
+
+    id: str
+    service: str
+    host: str
+    containers: tuple[str, ...]
+    because: str
+
+
+class StartStep(msgspec.Struct, frozen=True, tag="start", tag_field="step"):
+    """Start the containers again that `stop` (a step's id) stopped, as they were."""
+
+    id: str
+    service: str
+    host: str
+    stop: str
+    containers: tuple[str, ...]
+    because: str
+
+
+class BackupStep(msgspec.Struct, frozen=True, tag="backup", tag_field="step"):
+    """Back the service's database up into `folder` on its host, and read the backup through."""
+
+    id: str
+    service: str
+    host: str
+    folder: str
+    version: str
+    because: str
+
+
+class DownStep(msgspec.Struct, frozen=True, tag="down", tag_field="step"):
+    """Take the database's schema down. The rehearsal showed that nothing is lost; `backup` is what can be restored."""
+
+    id: str
+    service: str
+    host: str
+    descent: Descent
+    backup: Kept
+    because: str
+
+
+class LossyDownStep(msgspec.Struct, frozen=True, tag="lossy-down", tag_field="step"):
+    """Take the database's schema down, and lose what `losses` name, each counted again before: no more than accepted.
+
+    Raises ValueError where no loss is named: then it is a DownStep.
+    """
+
+    id: str
+    service: str
+    host: str
+    descent: Descent
+    losses: tuple[Loss, ...]
+    backup: Kept
+    because: str
+
+    def __post_init__(self) -> None:
+        """A loss without a name cannot be accepted by anybody."""
+        if not self.losses:
+            raise ValueError("a lossy step names its losses")
+
+
+class TrialStep(msgspec.Struct, frozen=True, tag="trial", tag_field="step"):
+    """Start the image against the database as it is by now, where no traffic comes, and end it again once healthy."""
+
+    id: str
+    service: str
+    host: str
+    image: Runnable
+    because: str
+
+
+class ReloadStep(msgspec.Struct, frozen=True, tag="reload", tag_field="step"):
+    """Have the database as the step `backup` (an id) kept it, unless it never left that; what it was is kept aside."""
+
+    id: str
+    service: str
+    host: str
+    backup: str
+    descent: Descent
+    because: str
+
+
 EngineStep: TypeAlias = PullStep | SwitchStep | RestartStep
 Step: TypeAlias = (
     CaptureStep
@@ -214,6 +299,13 @@ Step: TypeAlias = (
     | CheckoutStep
     | SwitchStep
     | RestartStep
+    | StopStep
+    | StartStep
+    | BackupStep
+    | DownStep
+    | LossyDownStep
+    | TrialStep
+    | ReloadStep
     | VerifyStep
     | RecordStep
     | SyncStep

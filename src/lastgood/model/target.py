@@ -52,6 +52,31 @@ class WalkBack(msgspec.Struct, frozen=True):
     time: Duration = Duration(600)
 
 
+class DatabaseSpec(msgspec.Struct, frozen=True):
+    """The database of a service, as configured: how it is reached, and what moves its schema.
+
+    With a `container` on `host` its own programs are used there; else `dsn` says where the server is. `password` and
+    `dsn` are references to secrets. `migrator` is None where the tool's table in the database tells which it is.
+    `migrations` is a folder of the code repo at `repo` (empty: not said where), or with `in_image` of the release's
+    image. `backups` is the folder on `host` that backups are kept in, `keep` how many of them.
+    """
+
+    host: str
+    container: str
+    name: str
+    user: str
+    password: str
+    dsn: str
+    schema: str
+    migrator: Adapter | None
+    migrations: str
+    repo: str
+    branch: str
+    in_image: bool
+    backups: str
+    keep: int
+
+
 def shown(host: str) -> str:
     """A host as people call it: `local`, or an SSH host's name with its port, if it has one of its own."""
     return host.removeprefix("ssh://").rpartition("@")[2]
@@ -62,7 +87,7 @@ class Target(msgspec.Struct, frozen=True):
 
     `repo` is the operator's deploy repo (only read), `checkout` the server's; `state` is the folder on each host that
     holds leases and release folders; `untracked` names files that git does not hold but the service needs. `forge` is
-    None where the remote's address says which it is.
+    None where the remote's address says which it is, `database` where the service has none that lastgood knows.
     """
 
     service: str
@@ -85,6 +110,7 @@ class Target(msgspec.Struct, frozen=True):
     order: Order = Order.ONE_FIRST
     unreachable: Unreachable = Unreachable.REFUSE
     forge: Adapter | None = None
+    database: DatabaseSpec | None = None
 
     @property
     def name(self) -> str:

@@ -1,7 +1,10 @@
 """What planning works on, before it is a plan."""
 
+from typing import Final
+
 import msgspec
 
+from lastgood.model.descent import Descent, Loss
 from lastgood.model.observed import Observed
 from lastgood.model.plan import FileChange, LeftOut, Scope
 from lastgood.model.release import Image
@@ -25,10 +28,29 @@ class Tree(msgspec.Struct, frozen=True):
     kept: tuple[str, ...] = ()
 
 
+class Schema(msgspec.Struct, frozen=True):
+    """What becomes of a service's database: `said` in one clause, `rehearsed` what was seen on a copy of it.
+
+    Where the schema goes down, `descent` is the way, `losses` what that takes away, `host` and `folder` where the
+    backup is kept. None: nothing is done to the database.
+    """
+
+    said: str
+    rehearsed: tuple[str, ...] = ()
+    descent: Descent | None = None
+    losses: tuple[Loss, ...] = ()
+    host: str = ""
+    folder: str = ""
+
+
+UNTOUCHED: Final = Schema("database schema untouched; whether this release works with it is unproven")
+
+
 class Draft(msgspec.Struct, frozen=True):
     """What planning works on for one service: the target and everything that was found out about it.
 
-    `pin_first` says that the engine runs what the branch says, so that the pin comes before the switch.
+    `pin_first` says that the engine runs what the branch says, so that the pin comes before the switch; `schema` is
+    what becomes of the service's database.
     """
 
     target: Target
@@ -37,6 +59,7 @@ class Draft(msgspec.Struct, frozen=True):
     scope: Scope
     named: bool = False
     pin_first: bool = False
+    schema: Schema = UNTOUCHED
 
 
 class Round(msgspec.Struct, frozen=True):

@@ -5,13 +5,16 @@ from itertools import chain
 
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import HostView, Observed
-from lastgood.model.plan import Attempt, Facts, Member, Part, ReversiblePlan, Skipped
+from lastgood.model.plan import AnyPlan, Attempt, Facts, LossyPlan, Member, Part, ReversiblePlan, Skipped
 from lastgood.model.release import Grade, Image, Release, short
 from lastgood.model.target import Group, Push, Unreachable
 from lastgood.plan import steps
 from lastgood.plan.choose import Candidate, same_bytes
-from lastgood.plan.draft import Draft, Extra, Going, Round, Tree
+from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Going, Round, Tree
 from lastgood.plan.running import Running
+
+_SWITCH = "from the stop of the old container until the new one answers; one at a time, no overlap"
+_DESCENT = "from the stop of the old container, through the backup and the way down, until the new one answers"
 
 
 def make(  # noqa: PLR0913, PLR0917 - everything a plan is made from
@@ -21,28 +24,36 @@ def make(  # noqa: PLR0913, PLR0917 - everything a plan is made from
     before: tuple[Tree, ...] | None,
     skipped: tuple[Skipped, ...],
     extra: Extra,
-) -> ReversiblePlan:
-    """The plan for `rounds`, tried in their order. `before` are the trees that run now, if known."""
+) -> AnyPlan:
+    """The plan for `rounds`, tried in their order. `before` are the trees that run now, if known.
+
+    Where a schema goes down there is one attempt: what a further release would need was not rehearsed.
+    """
     first = group.first
-    return ReversiblePlan(
+    schemas = [draft.schema for draft in drafts]
+    descends = any(schema.descent for schema in schemas)
+    rounds = rounds[:1] if descends else rounds
+    kind = LossyPlan if any(schema.losses for schema in schemas) else ReversiblePlan
+    return kind(
         target=group.name,
         scope=drafts[0].scope,
         members=tuple(_member(draft) for draft in drafts),
         before=(*extra.before, *(step for draft in drafts for step in steps.captures(draft, many=len(drafts) > 1))),
         attempts=tuple(_attempt(drafts, number, one) for number, one in enumerate(rounds, 1)),
-        restore=steps.restore(drafts, before) if before else None,
+        restore=steps.restore(drafts, before),
         skipped=skipped,
         kept=tuple(dict.fromkeys(chain.from_iterable(tree.kept for tree in rounds[0].trees))),
         warnings=(*_warnings(drafts, rounds), *extra.warnings),
-        budget_releases=first.walk_back.releases,
+        budget_releases=1 if descends else first.walk_back.releases,
         budget_seconds=float(first.walk_back.time),
-        downtime="from the stop of the old container until the new one answers; one at a time, no overlap",
-        schema="database schema untouched; whether this release works with it is unproven",
+        downtime=_DESCENT if descends else _SWITCH,
+        schema="; ".join(dict.fromkeys(schema.said for schema in schemas)),
         facts=merged([facts(draft.observed.tip.pin, draft.observed.hosts) for draft in drafts]),
         because="; ".join(dict.fromkeys(_because(draft) for draft in drafts)),
         after=extra.after,
         left_out=extra.left_out,
-        alone=first.unreachable is Unreachable.GO_ON,
+        alone=first.unreachable is Unreachable.GO_ON and not descends,
+        rehearsed=tuple(chain.from_iterable(schema.rehearsed for schema in schemas)),
     )
 
 
@@ -124,6 +135,9 @@ def _warnings(drafts: tuple[Draft, ...], rounds: tuple[Round, ...]) -> tuple[str
             found.append(f"whether the release is in quarantine is unknown: {draft.observed.quarantine.reason}")
         if draft.running.image is None:
             found.append("the state from before cannot be restored if this fails: no single image runs")
+        if draft.schema != UNTOUCHED and len(rounds) > 1:
+            first = rounds[0].candidates[number].release.image.name
+            found.append(f"only {first} was held to the schema: whether what comes after works with it is unproven")
         found += [f"{c.release.image.name}: {note}" for c in (rounds[0].candidates[number],) for note in c.notes]
         found += [
             f"{c.release.image.name} is known to be {c.evidence.grade}: {c.evidence.because}"

@@ -28,12 +28,19 @@ def status(target: Target, observed: Observed) -> Status:
         health=health,
         health_because=because,
         last_good=_last_good(target, observed, running),
-        schema=Unknown("no migrator is configured"),
+        schema=Unknown(_schema(target)),
         containers=running.containers if isinstance(running, Running) else (),
         looks=observed.looks,
         lease=observed.lease,
         next=_next(target, health),
     )
+
+
+def _schema(target: Target) -> str:
+    """Why the schema's version is not told: one look at a service asks no database."""
+    if target.database is None:
+        return "no migrator is configured"
+    return f"not asked here: lastgood db status {target.service} {target.env}"
 
 
 def _identified(observed: Observed) -> Running | Unknown:

@@ -11,8 +11,8 @@ from lastgood.model.release import Evidence, Release
 from lastgood.model.step import RestartStep, Runnable, Step, VerifyStep
 from lastgood.model.target import Group
 from lastgood.plan.draft import Draft
+from lastgood.plan.naming import Names
 from lastgood.plan.planner import facts, merged
-from lastgood.plan.steps import Names
 
 Make: TypeAlias = Callable[[Group, Sequence[Draft]], ReversiblePlan]
 

@@ -20,22 +20,12 @@ from lastgood.model.step import (
     SyncStep,
     VerifyStep,
 )
-from lastgood.model.target import Order, Target, shown
+from lastgood.model.target import Order, Target
+from lastgood.plan.descending import ascents, descents
 from lastgood.plan.draft import Draft, Going, Tree
+from lastgood.plan.naming import Names
 
 _PROOF = "a command that returns proves nothing; what is seen does"
-
-
-class Names:
-    """Gives steps their ids: `1.pull.HOST`, with the service's name in it where there are several."""
-
-    def __init__(self, prefix: str, *, many: bool) -> None:
-        self._prefix = prefix
-        self._many = many
-
-    def __call__(self, verb: str, service: str = "", host: str = "") -> str:
-        """The id of the step that does `verb` for a service on a host, as far as it is one's own."""
-        return self._prefix + ".".join(part for part in (verb, service if self._many else "", shown(host)) if part)
 
 
 def captures(draft: Draft, *, many: bool) -> tuple[CaptureStep, ...]:
@@ -56,17 +46,25 @@ def attempt(goings: Sequence[Going], prefix: str, *, changed: bool) -> tuple[Ste
     )
 
 
-def restore(drafts: Sequence[Draft], before: Sequence[Tree]) -> Restore | None:
-    """How the state from before comes back; None where it is not known well enough."""
+def restore(drafts: Sequence[Draft], before: Sequence[Tree] | None) -> Restore | None:
+    """How the state from before comes back; None where it is not known well enough.
+
+    `before` are the trees that run now. Where only a schema and who was stopped for it come back, none is needed.
+    """
     images = [draft.running.image for draft in drafts]
     known = [image for image in images if image is not None]
-    if len(known) != len(images):
+    descends = any(draft.schema.descent for draft in drafts)
+    if len(known) != len(images) or (not before and (not descends or any(draft.pin_first for draft in drafts))):
         return None
     name = Names("restore.", many=len(drafts) > 1)
-    goings = [Going(*each) for each in zip(drafts, known, before, strict=True)]
+    trees = before or [Tree("", image.image, (), ()) for image in known]
+    goings = [Going(*each) for each in zip(drafts, known, trees, strict=True)]
     verifies = tuple(_back(going, name) for going in goings)
     put = _put(goings, name, changed=True, marked=False)
-    return Restore(tuple(known), (*put, *verifies), "when nothing passes, production is left as it was found")
+    if descends:  # once there was a switch, nothing is put back by itself
+        put = tuple(step for step in put if isinstance(step, PinStep | CheckoutStep))
+    back = ascents(goings, name, Names("1.", many=len(drafts) > 1))
+    return Restore(tuple(known), (*back, *put, *verifies), "when nothing passes, production is left as it was found")
 
 
 def _put(goings: Sequence[Going], name: Names, *, changed: bool, marked: bool) -> tuple[Step, ...]:
@@ -76,6 +74,7 @@ def _put(goings: Sequence[Going], name: Names, *, changed: bool, marked: bool) -
     return (
         *chain.from_iterable(_pulls(going, name) for going in moving),
         *chain.from_iterable(_renders(going, name, marked=marked) for going in moving),
+        *(descents(goings, name) if marked else ()),
         *pin,
         *_checkouts(moving, name, goings[-1].tree.id, pinned=bool(pin)),
         *chain.from_iterable(_switches(going, name, marked=marked) for going in moving),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lastgood.ports.effects import Clock, Conversation, Credentials, Files, Http, Keeper, Process, Response, Secrets
-from lastgood.ports.families import Engine, Forge, Line, Pin, Probe, Registry, Rival
+from lastgood.ports.families import Engine, Forge, Line, Migrator, Pin, Probe, Registry, Rival
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Http",
     "Keeper",
     "Line",
+    "Migrator",
     "Pin",
     "Probe",
     "Process",

@@ -17,6 +17,7 @@ from lastgood.model.forge import Bump, Checks, Flight, Proposal, Protection
 from lastgood.model.observed import Availability, Container, EngineHealth, HostView, Look
 from lastgood.model.release import Image
 from lastgood.model.rival import Seen
+from lastgood.model.schema import Migrations, SchemaState
 from lastgood.model.step import EngineStep, RenderStep
 from lastgood.model.target import Target
 from lastgood.ports.effects import Credentials, Http, Secrets
@@ -161,6 +162,59 @@ class Rival(Protocol):
         self, target: Target, ours: tuple[Container, ...], answers: Sequence[Completed]
     ) -> "Fact[tuple[Seen, ...]]":
         """What is there, of the host's answers; Unknown where it cannot be told. `ours` are the pin's containers."""
+        ...
+
+
+class Migrator(Protocol):
+    """One migration tool: its files, its table in the database, and how it notes there what was done.
+
+    SQL that a member gives is for psql with ON_ERROR_STOP, standard_conforming_strings on and any search_path: every
+    name in it is quoted and has its schema.
+    """
+
+    def table(self, columns: dict[tuple[str, str], tuple[tuple[str, str], ...]], schema: str) -> str:
+        """The tool's table, quoted and with its schema, among all tables of a database; empty where there is none.
+
+        `columns` are (name, type) of every column by (schema, table), the type as `format_type` says it; `schema` is
+        the connection's `current_schema()`. Raises ValueError, with what was found, where more than one could be it.
+        """
+        ...
+
+    def question(self, table: str) -> str:
+        """A SELECT that answers with one row of one text column, JSON: what `read` needs of that table."""
+        ...
+
+    def read(self, table: str, answer: str) -> SchemaState:
+        """The answer to `question`, as facts. Raises ValueError where it cannot be read."""
+        ...
+
+    def migrations(self, files: dict[str, bytes]) -> Migrations:
+        """The migrations in a folder's files, by path below it. Raises ValueError as the tool would refuse them."""
+        ...
+
+    def locks(self, database: str, schema: str, table: str) -> tuple[int, ...]:
+        """The keys of the session advisory locks that the tool takes while it works; empty where it takes none.
+
+        `table` is unquoted and without its schema. All keys are taken: the ways to start a tool differ in them.
+        """
+        ...
+
+    def noting(self, state: SchemaState, undone: tuple[str, ...], to: str) -> str:
+        """SQL by which the tool's table says afterwards that `undone`, newest first, were undone and `to` is applied.
+
+        It is run last in the transaction that undoes them. `to` is empty where nothing is left.
+        """
+        ...
+
+    def begun(self, state: SchemaState, undone: str, to: str) -> str:
+        """SQL that notes that undoing one migration was begun, outside a transaction; empty where the tool has no such.
+
+        It begins and commits a transaction of its own. `noting` is run after the migration, in one of its own as well.
+        """
+        ...
+
+    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> tuple[str, ...]:
+        """The tool's own argv that goes down to `to`, for migrations that are no SQL; empty where they are SQL."""
         ...
 
 

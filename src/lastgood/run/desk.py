@@ -2,18 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
 from lastgood.model.event import Entry
-from lastgood.model.plan import ReversiblePlan
+from lastgood.model.plan import AnyPlan
 from lastgood.model.target import Group, Target
 from lastgood.ports import Keeper, Tools
+
+if TYPE_CHECKING:
+    from lastgood.database.desk import DatabaseDesk
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What moves, tools by service, journal, where evidence is kept, who acts on which machine, and whom to tell."""
+    """What moves, tools by service, journal, where evidence is kept, who acts on which machine, and whom to tell.
+
+    `database` gives the database of a service, by its name.
+    """
 
     group: Group
     tools: dict[str, Tools]
@@ -24,6 +31,7 @@ class Desk:
     machine: str
     tell: Callable[[Entry], None]
     progress: Callable[[str], None]
+    database: Callable[[str], "DatabaseDesk"]
 
     @property
     def shared(self) -> Tools:
@@ -36,6 +44,6 @@ class Desk:
         return target, self.tools[target.service]
 
 
-def repository(plan: ReversiblePlan, service: str) -> str:
+def repository(plan: AnyPlan, service: str) -> str:
     """The repository that a service's images are in."""
     return plan.attempts[0].part(service).image.image.repository

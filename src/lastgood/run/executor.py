@@ -14,6 +14,7 @@ from lastgood import __version__
 from lastgood.journal.fold import fold
 from lastgood.journal.store import new_run_id
 from lastgood.model.command import Child, Command
+from lastgood.model.descent import Undo
 from lastgood.model.errors import Exit, InDoubt, LastgoodError, Refused, WorldMoved
 from lastgood.model.event import (
     ChildStarted,
@@ -31,33 +32,42 @@ from lastgood.model.event import (
     StepState,
 )
 from lastgood.model.facts import No, Unclear, Unknown, Yes
-from lastgood.model.plan import Approved, Facts, ReversiblePlan
+from lastgood.model.plan import AnyPlan, Approved, Facts
 from lastgood.model.release import short
 from lastgood.model.step import (
     AwaitStep,
+    BackupStep,
     CaptureStep,
     CheckoutStep,
+    DownStep,
+    LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
     RecordStep,
+    ReloadStep,
     RenderStep,
     RestartStep,
+    StartStep,
     Step,
+    StopStep,
     SwitchStep,
     SyncStep,
+    TrialStep,
     UnpauseStep,
     VerifyStep,
 )
 from lastgood.model.target import Group
 from lastgood.observe.together import together
+from lastgood.plan.moves import End, host_of, lost, mixed
 from lastgood.plan.verdicts import verdicts
-from lastgood.plan.walk import End, host_of, lost, mixed, next_move
+from lastgood.plan.walk import next_move
 from lastgood.ports import Tools
 from lastgood.run.desk import Desk
+from lastgood.run.doing import Doing, FirstLook, Sights, seen
 from lastgood.run.leases import Leases
 from lastgood.run.record import SEARCHED
-from lastgood.run.steps import Doing, FirstLook, Sights, happened, perform, seen, strangers
+from lastgood.run.steps import happened, perform, strangers
 from lastgood.run.trail import Trail
 
 _NANO = 1_000_000_000
@@ -85,7 +95,7 @@ def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signatu
         return _Execution(desk, run, leases, plan.hosts).begin(begun, hosts)
 
 
-def commands(plan: ReversiblePlan, group: Group, tools: dict[str, Tools]) -> dict[str, tuple[str, ...]]:
+def commands(plan: AnyPlan, group: Group, tools: dict[str, Tools]) -> dict[str, tuple[str, ...]]:
     """The exact commands of each step that has any, by step id, as a person would type them."""
     found: dict[str, tuple[str, ...]] = {}
     for step in plan.steps():
@@ -95,9 +105,17 @@ def commands(plan: ReversiblePlan, group: Group, tools: dict[str, Tools]) -> dic
         elif isinstance(step, RenderStep):
             target, engine = group.member(step.service), tools[step.service].engine
             found[step.id] = tuple(command.shown() for command in engine.render(target, step, step.compose))
+        elif isinstance(step, DownStep | LossyDownStep):
+            found[step.id] = tuple(line for one in step.descent.undone for line in sql(one))
         elif isinstance(step, PauseStep | UnpauseStep) and step.command:
             found[step.id] = (Command(step.command, host=step.host).shown(),)
     return found
+
+
+def sql(one: Undo) -> tuple[str, ...]:
+    """A migration's way down as it is run, with the file that it is from."""
+    alone = f"  -- not in a transaction: {one.alone}" if one.alone else ""
+    return (f"-- {one.path} (sha256 {one.sha256[:12]}){alone}", *filter(str.strip, one.sql.splitlines()))
 
 
 def resume(run: Run, desk: Desk, by: str, *, aborting: bool, take_over: bool) -> RunEnded:
@@ -156,7 +174,7 @@ def _differences(planned: Facts, now: Facts) -> list[str]:
 
 
 @contextlib.contextmanager
-def _leased(desk: Desk, plan: ReversiblePlan, run: str, token: str, *, take_over: bool) -> Iterator[Leases | None]:
+def _leased(desk: Desk, plan: AnyPlan, run: str, token: str, *, take_over: bool) -> Iterator[Leases | None]:
     """Hold the target's lease meanwhile. A run that is in doubt keeps it, so that nobody acts on a half-done switch.
 
     `check` only looks, so it needs none.
@@ -317,7 +335,7 @@ class _Execution:
         """What switches is known on its host before it begins: whoever goes on waits for it, or ends it."""
         with self._lock:
             self._append(ChildStarted(step.id, child))
-            if isinstance(step, SwitchStep | RestartStep):
+            if isinstance(step, SwitchStep | RestartStep | DownStep | LossyDownStep | ReloadStep):
                 self._trail.at(step.host)
 
     def _append(self, event: Event) -> None:
@@ -365,7 +383,11 @@ def _kind(step: Step) -> Failure:
             return Failure.UNSETTLED
         case CaptureStep() | PullStep() | RenderStep() | PinStep() | CheckoutStep() | PauseStep() | AwaitStep():
             return Failure.PREPARE
+        case BackupStep() | TrialStep():
+            return Failure.PREPARE
         case SwitchStep() | RestartStep() | VerifyStep():
+            return Failure.IN_DOUBT
+        case StopStep() | StartStep() | DownStep() | LossyDownStep() | ReloadStep():
             return Failure.IN_DOUBT
         case _:
             assert_never(step)

@@ -13,6 +13,7 @@ import msgspec
 
 from lastgood.model.duration import spoken
 from lastgood.model.errors import InDoubt, LeaseHeld, Refused
+from lastgood.model.restoring import again
 from lastgood.model.text import sanitise
 from lastgood.ports import Clock, Files
 
@@ -211,7 +212,7 @@ def _held(there: Lease, target: str, now: int) -> LeaseHeld:
     return LeaseHeld(
         f"Somebody else acts on {target}.",
         because=(there.shown(), term),
-        next=("wait for it to end", f"lastgood resume {there.run} --take-over   # if it died", advice),
+        next=("wait for it to end", f"{again(there.run, target, '--take-over')}   # if it died", advice),
     )
 
 

@@ -1,6 +1,6 @@
 """From a wish to a plan: observes, chooses, builds the trees, and reads further back only where that is needed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -10,8 +10,8 @@ from lastgood.git.names import clean
 from lastgood.model.duration import spoken
 from lastgood.model.errors import GitUnavailable, Refused, UsageError
 from lastgood.model.facts import Known, Unknown, known_or
-from lastgood.model.observed import Deploying, HostView, Observed
-from lastgood.model.plan import LeftOut, NothingToDo, ReversiblePlan, Scope
+from lastgood.model.observed import Deploying, Observed
+from lastgood.model.plan import AnyPlan, LeftOut, NothingToDo, Scope
 from lastgood.model.release import Judgement, short
 from lastgood.model.step import AwaitStep
 from lastgood.model.target import Group, Target, Unreachable, shown
@@ -20,7 +20,7 @@ from lastgood.observe.world import asked_too, observe, tags_of
 from lastgood.plan import guards
 from lastgood.plan.choose import Candidate, Choice, choose, image_stays, same_bytes
 from lastgood.plan.combine import Combinations, at_commit, combine
-from lastgood.plan.draft import Draft, Extra, Round, Tree
+from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import Running, identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
@@ -30,7 +30,7 @@ from lastgood.run.checkout import Written
 from lastgood.run.trees import Trees
 from lastgood.run.undoing import undoing
 
-Made: TypeAlias = ReversiblePlan | NothingToDo
+Made: TypeAlias = AnyPlan | NothingToDo
 Said: TypeAlias = dict[str, tuple[Judgement, ...]]
 
 _FIRST_DEPTH = 12
@@ -42,7 +42,8 @@ class Wish(msgspec.Struct, frozen=True):
     """What the operator asked for: `to` a tag, digest or commit; empty means the last good release.
 
     `further` goes back beyond what an earlier rollback put there; `pin_digest` makes a place for the digest in git;
-    `stop_deploy` consents to ending a deploy that runs on the target, which is waited for otherwise.
+    `stop_deploy` consents to ending a deploy that runs on the target, which is waited for otherwise. `down`: the
+    database's schema goes back as well, even where the older release works with it as it is.
     """
 
     to: str = ""
@@ -50,14 +51,21 @@ class Wish(msgspec.Struct, frozen=True):
     further: bool = False
     pin_digest: bool = False
     stop_deploy: bool = False
+    down: bool = False
 
 
-def plan(
-    group: Group, tools: dict[str, Tools], said: Said, wish: Wish, written: Written | None = None
+def plan(  # noqa: PLR0913, PLR0917 - everything that plans are made from
+    group: Group,
+    tools: dict[str, Tools],
+    said: Said,
+    wish: Wish,
+    written: Written | None = None,
+    schema: Callable[[Draft, Candidate], Schema] = lambda _draft, _candidate: UNTOUCHED,
 ) -> tuple[Made, tuple[Observed, ...]]:
     """Make the plan, and give what it was made from, for each member of the group.
 
-    `tools` and `said`, what was judged before, are by service; `written` is what earlier runs left in checkouts.
+    `tools` and `said`, what was judged before, are by service; `written` is what earlier runs left in checkouts;
+    `schema` decides what becomes of a service's database when it goes to a candidate.
     Raises Refused where there is nothing to go back to or something must be settled first, UsageError for a release
     that does not exist, PathConflict where configuration cannot be reversed.
     """
@@ -71,7 +79,7 @@ def plan(
             for draft in drafts:
                 guards.check(draft.target, draft.observed, draft.running, named=bool(wish.to))
                 _forwardable(draft, tools[draft.target.service].repo)
-            made = _nothing(group, drafts, wish) or _chosen(group, tools, drafts, wish, seen, last=last)
+            made = _nothing(group, drafts, wish) or _chosen(group, tools, drafts, wish, seen, schema, last=last)
             if made:
                 return made, tuple(draft.observed for draft in drafts)
         depth *= _DEEPER
@@ -167,12 +175,13 @@ def _recorded(running: Running) -> str:
     return said.run if went and went.same(running.release.image) else ""
 
 
-def _chosen(  # noqa: PLR0913 - what is chosen from, for whom, and how far it may look
+def _chosen(  # noqa: PLR0913, PLR0917 - what is chosen from, for whom, and how far it may look
     group: Group,
     tools: dict[str, Tools],
     drafts: tuple[Draft, ...],
     wish: Wish,
     seen: tuple[Seen, ...],
+    schema: Callable[[Draft, Candidate], Schema],
     *,
     last: bool,
 ) -> Made | None:
@@ -184,6 +193,7 @@ def _chosen(  # noqa: PLR0913 - what is chosen from, for whom, and how far it ma
     choice = _choice(draft.target, only, draft.observed, draft.running, wish, last=last)
     if choice is None or isinstance(choice, NothingToDo):
         return choice
+    draft = msgspec.structs.replace(draft, schema=schema(draft, choice.candidates[0]))
     return _made(group, draft, only, choice, wish, beside)
 
 
@@ -209,12 +219,6 @@ def extras(drafts: tuple[Draft, ...], tools: dict[str, Tools], wish: Wish, left_
         if isinstance(view.deploys, Unknown)
     )
     return Extra((*rivals.pauses, *awaits), rivals.unpauses, (*rivals.warnings, *blind), left_out)
-
-
-def _awaited(draft: Draft, host: str, view: HostView, wish: Wish) -> AwaitStep:
-    service = draft.target.service
-    name = f"await.{service}.{shown(host)}"
-    return AwaitStep(name, service, host, wish.stop_deploy, _deploying(known_or(view.deploys, ())))
 
 
 def _deploying(deploys: tuple[Deploying, ...]) -> str:
@@ -255,7 +259,7 @@ def _beginning(target: Target, tools: Tools, name: str) -> str | None:
 
 def _made(  # noqa: PLR0913, PLR0917 - everything the plan is made from
     group: Group, draft: Draft, tools: Tools, choice: Choice, wish: Wish, beside: Asked[Extra]
-) -> ReversiblePlan:
+) -> AnyPlan:
     since = (wish.to and tools.repo.resolve(wish.to)) or ""
     builder = Trees(draft.target, tools, draft.observed, since)
     if wish.scope is Scope.CONFIG_ONLY:
@@ -294,7 +298,7 @@ def _back_before(target: Target, newest: CommitInfo) -> str:
 
 def _app(  # noqa: PLR0913 - everything the plan is made from
     group: Group, tools: dict[str, Tools], drafts: tuple[Draft, ...], wish: Wish, beside: Asked[Extra], *, last: bool
-) -> ReversiblePlan | None:
+) -> AnyPlan | None:
     """The plan for an app; None where older history has to be read first."""
     if wish.scope is Scope.CONFIG_ONLY:
         each = tuple(f"lastgood rollback {d.target.service} {d.target.env} --config-only" for d in drafts)

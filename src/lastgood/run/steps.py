@@ -1,112 +1,59 @@
 """Carries single steps out and asks reality about them. No decision is made here: those are in the plan."""
 
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TypeAlias, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from lastgood.model.command import Child, Command, Completed
+from lastgood.model.command import Command, Completed
 from lastgood.model.event import Failure, Run, StepDone, StepFailed, StepState
 from lastgood.model.facts import Known, No, Unclear, Unknown, Verdict, Yes
 from lastgood.model.gate import Passed
 from lastgood.model.observed import Container, HostView
-from lastgood.model.plan import Facts, ReversiblePlan
+from lastgood.model.plan import AnyPlan, Facts
 from lastgood.model.step import (
     AwaitStep,
+    BackupStep,
     CaptureStep,
     CheckoutStep,
+    DownStep,
     EngineStep,
+    LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
     RecordStep,
+    ReloadStep,
     RenderStep,
     RestartStep,
+    StartStep,
     Step,
+    StopStep,
     SwitchStep,
     SyncStep,
+    TrialStep,
     UnpauseStep,
     VerifyStep,
 )
 from lastgood.model.target import Target, shown
-from lastgood.observe.hosts import look_at, look_everywhere
+from lastgood.observe.hosts import look_everywhere
 from lastgood.observe.together import together
 from lastgood.observe.world import facts_now
 from lastgood.plan.gate import UNJUDGED, Question, limits, runs_image
+from lastgood.plan.moves import WITHOUT
 from lastgood.plan.planner import merged
-from lastgood.plan.walk import WITHOUT
-from lastgood.ports import Keeper, Tools
 from lastgood.run import aside, checkout
 from lastgood.run.desk import Desk, repository
+from lastgood.run.doing import Doing, Outcome, Sights, seen
 from lastgood.run.gate import dependency_down, unseen, watch
 from lastgood.run.record import pin, record
 
-Outcome: TypeAlias = StepDone | StepFailed
-Sights: TypeAlias = dict[tuple[str, str], HostView]
-"""What hosts showed, by service and host."""
+if TYPE_CHECKING:
+    from lastgood.run.databases import DatabaseStep
 
 
-class FirstLook:
-    """One look at each host for steps that begin at the same moment: whoever asks first asks for all of them.
-
-    `fresh` is what was seen of hosts a moment ago.
-    """
-
-    def __init__(self, desk: Desk, plan: ReversiblePlan, fresh: Sights) -> None:
-        self._desk = desk
-        self._plan = plan
-        self._seen = dict(fresh)
-        self._lock = threading.Lock()
-
-    def at(self, service: str, host: str) -> HostView:
-        """What the host showed of a service."""
-        with self._lock:
-            if (service, host) not in self._seen:
-                target, tools = self._desk.of(service)
-                wanted = repository(self._plan, service)
-                self._seen[service, host] = look_at(target, tools, host, wanted, brief=True)
-            return self._seen[service, host]
-
-
-@dataclass(frozen=True)
-class Doing:
-    """What carrying out a step needs: what moves and with what, the run so far, and whom to tell.
-
-    `service` is whose step it is, empty where it is everybody's; `since` is when it was begun, Unix nanoseconds on this
-    machine's clock; `first` is what steps begun together see of a host; `lost` are hosts that stopped to answer.
-    """
-
-    desk: Desk
-    service: str
-    run: Run
-    keeper: Keeper
-    tell: Callable[[str], None]
-    child: Callable[[Child], None]
-    since: int
-    first: "FirstLook"
-    lost: tuple[str, ...] = ()
-
-    @property
-    def target(self) -> Target:
-        """The step's service in its environment."""
-        return self.desk.of(self.service)[0]
-
-    @property
-    def tools(self) -> Tools:
-        """The step's service's tools."""
-        return self.desk.of(self.service)[1]
-
-    @property
-    def repository(self) -> str:
-        """The repository that the step's service's images are in."""
-        return repository(self.run.plan, self.target.service)
-
-
-def sight(desk: Desk, plan: ReversiblePlan) -> tuple[Facts, Sights]:
+def sight(desk: Desk, plan: AnyPlan) -> tuple[Facts, Sights]:
     """What a plan relies on, looked at again just before it is carried out, and what the hosts showed."""
     narrowed = [msgspec.structs.replace(target, hosts=plan.hosts) for target in desk.group.members]
     found = together([partial(facts_now, t, desk.tools[t.service], repository(plan, t.service)) for t in narrowed])
@@ -114,7 +61,7 @@ def sight(desk: Desk, plan: ReversiblePlan) -> tuple[Facts, Sights]:
     return merged([facts for facts, _ in found]), sights
 
 
-def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911 - one per kind of step
+def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911, PLR0912 - one per kind of step
     """Carry the step out and look whether it took effect. Raises LastgoodError only for what no retry can mend."""
     match step:
         case CaptureStep():
@@ -140,8 +87,16 @@ def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911 - one p
             return aside.switch(step, doing.tools, doing.child)
         case AwaitStep():
             return aside.wait(step, doing.target, doing.tools, doing.tell)
+        case StopStep() | StartStep() | BackupStep() | DownStep() | LossyDownStep() | TrialStep() | ReloadStep():
+            return _database(step, doing)
         case _:
             assert_never(step)
+
+
+def _database(step: "DatabaseStep", doing: Doing) -> Outcome:
+    from lastgood.run import databases
+
+    return databases.perform(step, doing)
 
 
 def happened(step: Step, doing: Doing) -> Verdict:
@@ -149,6 +104,10 @@ def happened(step: Step, doing: Doing) -> Verdict:
     match step:
         case PullStep() | SwitchStep() | RestartStep():
             return _reality(step, doing)
+        case DownStep() | LossyDownStep():
+            from lastgood.run import databases
+
+            return databases.happened(step, doing)
         case _:  # looking, exporting, pausing and recording find out by themselves what is there already
             return No()
 
@@ -166,7 +125,7 @@ def strangers(run: Run, desk: Desk) -> tuple[str, ...]:
     )
 
 
-def _hosts(target: Target, desk: Desk, plan: ReversiblePlan) -> dict[str, HostView]:
+def _hosts(target: Target, desk: Desk, plan: AnyPlan) -> dict[str, HostView]:
     narrowed = msgspec.structs.replace(target, hosts=plan.hosts)
     return look_everywhere(narrowed, desk.tools[target.service], repository(plan, target.service), brief=True)
 
@@ -211,11 +170,6 @@ def _never_left(step: EngineStep, containers: tuple[Container, ...], run: Run) -
     )
     mine = [one for one in containers if one.mine]
     return not switched and bool(mine) and all(runs_image(one, step.image) for one in mine)
-
-
-def seen(host: str, doing: Doing) -> HostView:
-    """What a host shows of the step's service right now."""
-    return look_at(doing.target, doing.tools, host, doing.repository, brief=True)
 
 
 def _run(commands: tuple[Command, ...], host: str, doing: Doing) -> tuple[Completed, ...]:

@@ -1,6 +1,5 @@
 """`lastgood plan`."""
 
-import time
 from typing import TypedDict, Unpack
 
 import click
@@ -19,6 +18,7 @@ class Wanted(TypedDict):
     further: bool
     pin_digest: bool
     stop_deploy: bool
+    down: bool
 
 
 @click.command("plan")
@@ -33,12 +33,7 @@ def command(session: Session, service: str | None, env: str | None, **wanted: Un
       lastgood plan shop-api prod
       lastgood plan shop-api prod --to sha-1a2b3c4
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
-    from lastgood.cli.asking import approving
-    from lastgood.cli.text_plan import Detail, plan_text
+    from lastgood.cli.verbs.rollback import show_plan
     from lastgood.cli.wishes import wished
 
-    wish_ = wished(**wanted)
-    planned = session.service.plan(session.group(service, env), wish_)
-    text = plan_text(planned, int(time.time()), approving(session, planned.digest), Detail.PLAN)
-    session.answer("plan", planned, text)
-    return 0
+    return show_plan(session, session.group(service, env), wished(**wanted))

@@ -10,6 +10,7 @@ from lastgood.cli.session import Session
 from lastgood.cli.verbs.plan import Wanted
 
 if TYPE_CHECKING:
+    from lastgood.cli.text_plan import Detail
     from lastgood.model.plan import NothingToDo
     from lastgood.model.report import Planned
     from lastgood.model.target import Group
@@ -44,37 +45,41 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       lastgood rollback shop-api prod --to sha-1a2b3c4 --yes
       lastgood rollback shop-api prod --dry-run
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
-    from lastgood.cli.asking import given_digest, offered
+    from lastgood.cli.asking import offered
     from lastgood.cli.wishes import wished
 
     wish_ = wished(**wanted)
-    approval = given_digest(digest) if digest is not None else None
     chosen = session.group(service, env) if service is not None or not session.interactive else offered(session)
     if chosen is None:
         return 0
     if dry_run:
-        return _dry_run(session, chosen, wish_)
-    return _rollback(session, chosen, wish_, yes=yes, approval=approval, take_over=take_over)
+        from lastgood.cli.text_plan import Detail
+
+        return show_plan(session, chosen, wish_, Detail.EVERYTHING)
+    return roll_back(session, chosen, wish_, yes=yes, digest=digest, take_over=take_over)
 
 
-def _dry_run(session: Session, chosen: "Group", wish_: "Wish") -> int:
+def show_plan(session: Session, chosen: "Group", wish_: "Wish", detail: "Detail | None" = None) -> int:
+    """Print the plan as the result; 0. `detail` is that of `lastgood plan` where none is given."""
     from lastgood.cli.asking import approving
     from lastgood.cli.text_plan import Detail, plan_text
 
-    planned = session.service.plan(chosen, wish_)
-    text = plan_text(planned, int(time.time()), approving(session, planned.digest, chosen), Detail.EVERYTHING)
-    session.answer("plan", planned, text)
+    planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
+    approve = approving(session, planned.digest, chosen)
+    session.answer("plan", planned, plan_text(planned, int(time.time()), approve, detail or Detail.PLAN))
     return 0
 
 
-def _rollback(  # noqa: PLR0913 - what was asked for and how it is approved
-    session: Session, chosen: "Group", wish_: "Wish", *, yes: bool, approval: str | None, take_over: bool
+def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
+    session: Session, chosen: "Group", wish_: "Wish", *, yes: bool, digest: str | None, take_over: bool
 ) -> int:
-    from lastgood.cli.asking import approved
+    """Plan, show, ask, carry out; the exit code. `digest` is that of the plan which was approved beforehand."""
+    from lastgood.cli.asking import approved, given_digest
     from lastgood.cli.carry import carry
     from lastgood.model.plan import NothingToDo
 
-    planned = session.service.plan(chosen, wish_)
+    approval = given_digest(digest) if digest is not None else None
+    planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
     if isinstance(planned.plan, NothingToDo):
         return _again(session, chosen, planned.plan, take_over=take_over)
     _show(session, chosen, planned, asking=not yes and approval is None)

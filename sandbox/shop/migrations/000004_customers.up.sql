@@ -1,0 +1,2 @@
+CREATE TABLE customers (id SERIAL PRIMARY KEY, name TEXT NOT NULL);
+CREATE VIEW names AS SELECT name FROM customers;

@@ -1,0 +1,1 @@
+"""What is done with databases: status, backup, rehearsal, going down, restoring, proving migrations."""

@@ -1,0 +1,1 @@
+"""Migration tools: their files, and their tables in the database. One file per kind."""

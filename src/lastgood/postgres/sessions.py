@@ -1,0 +1,70 @@
+"""Who is connected, who holds what, and ending what was left behind."""
+
+from typing import Final
+
+from lastgood.model.database import Failed, Session
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.postgres.asking import ask, script
+from lastgood.postgres.client import Client
+from lastgood.postgres.quoting import array, literal
+
+_SESSION: Final = """'pid', a.pid, 'user', coalesce(a.usename, ''), 'application', coalesce(a.application_name, ''),
+  'client', coalesce(host(a.client_addr), ''), 'state', coalesce(a.state, ''),
+  'begun', coalesce(extract(epoch FROM a.xact_start)::bigint, 0),
+  'since', coalesce(extract(epoch FROM a.query_start)::bigint, 0), 'query', coalesce(left(a.query, 200), '')"""
+
+_SESSIONS: Final = f"""
+SELECT coalesce(json_agg(json_build_object({_SESSION}) ORDER BY a.query_start), '[]') FROM pg_stat_activity a
+WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'"""  # noqa: S608 - constant
+
+# Of each session, the strongest lock on one relation. Names that are no relation block nobody.
+_BLOCKERS: Final = f"""
+SELECT coalesce(json_agg(json_build_object({_SESSION}, 'mode', l.mode, 'relation', l.name) ORDER BY a.xact_start), '[]')
+FROM (SELECT DISTINCT ON (pid, relation) pid, mode, format('%I.%I', n.nspname, c.relname) AS name
+      FROM pg_locks JOIN pg_class c ON c.oid = relation JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE locktype = 'relation' AND granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND relation IN (SELECT to_regclass(one) FROM unnest({{}}) one)
+      ORDER BY pid, relation, array_position(ARRAY['AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock',
+        'ShareLock', 'ShareUpdateExclusiveLock', 'RowExclusiveLock', 'RowShareLock', 'AccessShareLock'], mode)) l
+JOIN pg_stat_activity a USING (pid) WHERE a.pid <> pg_backend_pid()"""  # noqa: S608 - constant
+
+# A key's upper and lower half are two columns; `objsubid` 1 says that it was given as one number.
+_HOLDERS: Final = f"""
+SELECT coalesce(json_agg(json_build_object({_SESSION}) ORDER BY a.backend_start), '[]') FROM pg_stat_activity a
+WHERE a.pid <> pg_backend_pid() AND a.pid IN (SELECT l.pid FROM pg_locks l
+  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32 | l.objid::bigint) = ANY ({{}}::bigint[]))"""  # noqa: S608 - constant
+
+
+def sessions(client: Client) -> Fact[tuple[Session, ...]]:
+    """Everybody who is connected to the database, but us who ask."""
+    return ask(client, _SESSIONS, tuple[Session, ...])
+
+
+def blockers(client: Client, relations: tuple[str, ...]) -> Fact[tuple[Session, ...]]:
+    """Who holds locks on any of the relations, given by quoted name: the oldest transaction first."""
+    return ask(client, _BLOCKERS.format(array(relations)), tuple[Session, ...])
+
+
+def holders(client: Client, keys: tuple[int, ...]) -> Fact[tuple[Session, ...]]:
+    """Who holds advisory locks with any of the keys in the database."""
+    if not keys:
+        return Known(())
+    return ask(client, _HOLDERS.format(f"ARRAY[{', '.join(map(str, keys))}]"), tuple[Session, ...])
+
+
+def reap(client: Client, database: str) -> Fact[int]:
+    """End the sessions that carry our mark in a database, but the asking one; how many there were.
+
+    A program in a container outlives the command that started it there: its session holds locks until it is ended.
+    """
+    found = script(
+        client,
+        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity "  # noqa: S608 - quoted
+        f"WHERE application_name = {literal(client.application[:63])} AND datname = {literal(database)} "
+        "AND pid <> pg_backend_pid();",
+        timeout=30.0,
+    )
+    return Unknown(found.reason) if isinstance(found, Failed) else Known(int(found.output.strip() or "0"))

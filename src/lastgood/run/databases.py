@@ -1,0 +1,221 @@
+"""The steps of a run that are about a database: writers stopped, backup, the way down, the trial, the way back."""
+
+from typing import TypeAlias, assert_never
+
+from lastgood.database import booting
+from lastgood.database.booting import Boot
+from lastgood.database.desk import DatabaseDesk
+from lastgood.database.down import go_down
+from lastgood.database.down import happened as went_down
+from lastgood.database.tables import recognised, state
+from lastgood.model.command import Command
+from lastgood.model.database import Failed, Format, Ran, Swap
+from lastgood.model.descent import Descent
+from lastgood.model.duration import spoken
+from lastgood.model.event import Failure, StepDone, StepFailed
+from lastgood.model.facts import No, Unclear, Unknown, Verdict, Yes
+from lastgood.model.observed import State
+from lastgood.model.step import (
+    BackupStep,
+    DownStep,
+    LossyDownStep,
+    ReloadStep,
+    StartStep,
+    StopStep,
+    TrialStep,
+)
+from lastgood.model.target import shown
+from lastgood.postgres import facts, kept, sessions
+from lastgood.postgres.backup import Wanted, backup
+from lastgood.postgres.client import Client
+from lastgood.postgres.create import drop
+from lastgood.postgres.quoting import derived
+from lastgood.postgres.restore import restore_beside
+from lastgood.postgres.swap import swap
+from lastgood.run.doing import Doing, Outcome, seen
+
+DatabaseStep: TypeAlias = StopStep | StartStep | BackupStep | DownStep | LossyDownStep | TrialStep | ReloadStep
+
+_NANO = 1_000_000_000
+_STOP_SECONDS = 60.0
+_TRIAL_SECONDS = 120.0
+
+
+def perform(step: DatabaseStep, doing: Doing) -> Outcome:
+    """Carry a step out and look whether it took effect. Raises LastgoodError as the parts of it do."""
+    match step:
+        case StopStep():
+            return stop(step, doing)
+        case StartStep():
+            return start(step, doing)
+        case BackupStep():
+            return back_up(step, doing)
+        case DownStep() | LossyDownStep():
+            return down(step, doing)
+        case TrialStep():
+            return trial(step, doing)
+        case ReloadStep():
+            return reload(step, doing)
+        case _:
+            assert_never(step)
+
+
+def _desk(doing: Doing) -> DatabaseDesk:
+    return doing.desk.database(doing.service)
+
+
+def _client(doing: Doing) -> Client:
+    """The database, by sessions that carry the run's name, whose processes are journalled."""
+    desk = _desk(doing)
+    named = Client(doing.tools.process, desk.secrets, desk.reach, mark=doing.run.id, on_start=doing.child)
+    there = facts.overview(named)
+    return named.of(there.value.name) if not isinstance(there, Unknown) and not desk.reach.name else named
+
+
+def stop(step: StopStep, doing: Doing) -> Outcome:
+    """Stop the writers, and see that they have ended."""
+    done = doing.tools.process.run(
+        Command(("docker", "stop", "--", *step.containers), host=step.host, timeout=_STOP_SECONDS)
+    )
+    there = seen(step.host, doing).containers
+    if isinstance(there, Unknown):
+        return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.IN_DOUBT)
+    up = [one.name for one in there.value if one.mine and one.state in {State.RUNNING, State.RESTARTING, State.PAUSED}]
+    if up:
+        said = f"{', '.join(up)} still run" + ("" if done.ok else f": {done.why()}")
+        return StepFailed(step.id, said, Failure.PREPARE)
+    return StepDone(step.id, f"nobody writes any more: {', '.join(step.containers)} stopped")
+
+
+def start(step: StartStep, doing: Doing) -> Outcome:
+    """Start the writers again."""
+    done = doing.tools.process.run(
+        Command(("docker", "start", "--", *step.containers), host=step.host, timeout=_STOP_SECONDS)
+    )
+    if not done.ok:
+        return StepFailed(step.id, done.why(), Failure.IN_DOUBT)
+    return StepDone(step.id, f"{', '.join(step.containers)} run again on {shown(step.host)}")
+
+
+def back_up(step: BackupStep, doing: Doing) -> Outcome:
+    """Back up while nobody writes, and read the backup through."""
+    desk, client = _desk(doing), _client(doing)
+    why = f"run {doing.run.id}, before the schema goes down"
+    wanted = Wanted(step.folder, doing.tools.clock.now() // _NANO, why, step.version)
+    made = backup(client, desk.files, wanted, doing.run.id)
+    if isinstance(made, Failed):
+        return StepFailed(step.id, f"no backup: {made.reason}", Failure.PREPARE)
+    good = kept.verify(client, made.path, made.sha256)
+    if isinstance(good, Failed):
+        return StepFailed(step.id, f"the backup is not good: {good.reason}", Failure.PREPARE)
+    said = f"{made.path} on {shown(made.host)}, {made.size} bytes in {spoken(made.seconds)}, read through"
+    return StepDone(step.id, said, {"path": made.path, "sha256": made.sha256})
+
+
+def down(step: DownStep | LossyDownStep, doing: Doing) -> Outcome:
+    """Take the schema down; what the database says afterwards decides."""
+    desk, client = _desk(doing), _client(doing)
+    losses = step.losses if isinstance(step, LossyDownStep) else ()
+    ran = go_down(desk, client, step.descent, losses)
+    to = step.descent.to or "none"
+    match went_down(desk, client, step.descent):
+        case Yes():
+            took = spoken(ran.elapsed) if isinstance(ran, Ran) else "an unknown time"
+            return StepDone(step.id, f"the schema is at version {to}, in {took}")
+        case No():
+            because = ran.reason if isinstance(ran, Failed) else "the schema did not move"
+            return StepFailed(step.id, f"the schema stays where it is: {_blocked(client, ran, because)}")
+        case Unclear(reason):
+            said = f"{ran.reason}; {reason}" if isinstance(ran, Failed) else reason
+            return StepFailed(step.id, said, Failure.RELEASE if step.descent.whole else Failure.PREPARE)
+
+
+def _blocked(client: Client, ran: Ran | Failed, because: str) -> str:
+    """With those who hold what was waited for."""
+    if not isinstance(ran, Failed) or not ran.locked:
+        return because
+    others = sessions.sessions(client)
+    if isinstance(others, Unknown):
+        return f"{because}; who holds the lock is unknown: {others.reason}"
+    mine = client.application
+    named = [f"pid {o.pid} of {o.user} ({o.application or 'no name'}): {o.query}" for o in others.value]
+    return "; ".join((because, *(one for one in named if mine not in one)))
+
+
+def happened(step: DownStep | LossyDownStep, doing: Doing) -> Verdict:
+    """Whether the database went down, from the database alone."""
+    return went_down(_desk(doing), _client(doing), step.descent)
+
+
+def trial(step: TrialStep, doing: Doing) -> Outcome:
+    """Start the image beside nothing that routes to it, against the real database, before any traffic comes."""
+    process = doing.tools.process
+    there = seen(step.host, doing).containers
+    if isinstance(there, Unknown):
+        return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.PREPARE)
+    mine = next((one for one in there.value if one.mine), None)
+    if mine is None:
+        return StepFailed(step.id, "no container shows how the service is configured", Failure.PREPARE)
+    model = booting.model(process, step.host, mine.name)
+    networks = booting.networks(process, step.host, mine.name)
+    if isinstance(model, Unknown) or isinstance(networks, Unknown):
+        reason = (
+            model.reason if isinstance(model, Unknown) else networks.reason if isinstance(networks, Unknown) else ""
+        )
+        return StepFailed(step.id, reason, Failure.PREPARE)
+    image = step.image.image_id or f"{step.image.image.repository}@{step.image.image.digest}"
+    wanted = Boot(doing.run.id, step.host, image, networks.value, model.value, _TRIAL_SECONDS)
+    booted = booting.boot(process, doing.tools.clock, wanted)
+    if isinstance(booted, Unknown):
+        return StepFailed(step.id, f"whether it starts is unknown: {booted.reason}", Failure.PREPARE)
+    if not booted.value.healthy:
+        return StepFailed(step.id, f"it does not start with this schema: {booted.value.said}", Failure.PREPARE)
+    return StepDone(step.id, f"it starts with this schema: {booted.value.said}, after {spoken(booted.value.seconds)}")
+
+
+def reload(step: ReloadStep, doing: Doing) -> Outcome:
+    """The database as it was backed up, through a side database and a swap of names; nothing where it never left that.
+
+    Everything of it can be done again: what of it has happened is asked from the server.
+    """
+    desk, client = _desk(doing), _client(doing)
+    maintenance, ended = facts.maintenance(client), sessions.reap(client, client.reach.name)
+    for asked in (maintenance, ended):
+        if isinstance(asked, Unknown):
+            return StepFailed(step.id, asked.reason, Failure.IN_DOUBT)
+    if _is_at(desk, client, step.descent):
+        return StepDone(step.id, f"the schema never left version {step.descent.before or 'none'}")
+    if step.backup not in doing.run.done or isinstance(maintenance, Unknown):
+        return StepFailed(step.id, "there is no backup of this run to go back to", Failure.IN_DOUBT)
+    path = doing.run.done[step.backup].details["path"]
+    kept_as = _swapped(client, maintenance.value, path, doing.run.id)
+    if isinstance(kept_as, Failed) or not _is_at(desk, client, step.descent):
+        why = kept_as.reason if isinstance(kept_as, Failed) else "the database is at another version"
+        return StepFailed(step.id, f"the backup {path} is not back: {why}", Failure.IN_DOUBT)
+    return StepDone(step.id, f"restored from {path}; what it was is kept as {kept_as}")
+
+
+def _is_at(desk: DatabaseDesk, client: Client, way: Descent) -> bool:
+    found = state(client, recognised(client, desk.spec.migrator))
+    return found.version == way.before and not found.dirty and not found.doubt
+
+
+def _swapped(client: Client, maintenance: Client, path: str, run: str) -> str | Failed:
+    """The name under which the database that was in use is kept."""
+    name = client.reach.name
+    side, aside = derived(name, f"_side_{run}"), derived(name, f"_broken_{run}")
+    names = facts.databases(maintenance)
+    if isinstance(names, Unknown):
+        return Failed(names.reason)
+    if aside not in names.value:
+        if side in names.value:  # of a process that was killed
+            drop(maintenance, side)
+        made = restore_beside(client, path, Format.CUSTOM, side, run=run)
+        if isinstance(made, Failed):
+            return made
+        names = facts.databases(maintenance)
+        if isinstance(names, Unknown):
+            return Failed(names.reason)
+    old, new = names.value[aside if aside in names.value else name], names.value[side if side in names.value else name]
+    ran = swap(maintenance, Swap(name, side, aside, old, new))
+    return ran if isinstance(ran, Failed) else aside

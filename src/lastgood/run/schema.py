@@ -1,0 +1,177 @@
+"""What becomes of the database when a release goes back: decided before anything is planned, tried on a copy first."""
+
+import secrets
+from collections.abc import Callable
+
+from lastgood.database import booting
+from lastgood.database.desk import DatabaseDesk
+from lastgood.database.down import descent, undone
+from lastgood.database.rehearsal import Older, Rehearsing, rehearse
+from lastgood.database.releases import Sourced, migrations
+from lastgood.database.tables import Tool, recognised, state
+from lastgood.model.descent import Descent
+from lastgood.model.duration import spoken
+from lastgood.model.errors import LastgoodError, NeedsHuman, Refused
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.observed import Container
+from lastgood.model.plan import Scope
+from lastgood.model.rehearsal import Booted, Rehearsal
+from lastgood.model.schema import NOTHING, SchemaState
+from lastgood.plan.choose import Candidate
+from lastgood.plan.draft import Draft, Schema
+
+_MEGA = 1_000_000
+
+
+def decide(
+    desk: DatabaseDesk, draft: Draft, candidate: Candidate, tell: Callable[[str], None], *, down: bool = False
+) -> Schema:
+    """What becomes of the database for this candidate; with `down` it goes down even where it need not.
+
+    Raises NeedsHuman where the schema is dirty, Refused where the way down cannot be rehearsed, or must not be gone.
+    Where nothing is known of the schema, it stays, and that is said.
+    """
+    try:
+        tool = recognised(desk.client(), desk.spec.migrator)
+    except LastgoodError as error:
+        if down:
+            raise
+        return _unproven(" ".join((error.what, *error.because)))
+    if draft.scope in {Scope.IMAGE_ONLY, Scope.CONFIG_ONLY} and not down:
+        return _left_alone(desk, tool)
+    found = state(desk.client(), tool)
+    _clean(draft, found)
+    older = migrations(desk, draft.observed, candidate.image.image, tool.migrator)
+    if isinstance(older, Unknown):
+        if down:
+            raise Refused("It is not known which migrations the older release knows.", because=(older.reason,))
+        return _unproven(f"which migrations it knows is not known: {older.reason}")
+    known = [one.version for one in older.value.migrations.steps]
+    applied = found.applied if found.applied is not None else (found.version,)
+    if all(one in known or one == NOTHING for one in applied):
+        return Schema(f"stays at version {found.version or 'none'}, which this release knows")
+    return _moving(desk, draft, candidate, tell, (tool, found, older.value), down=down)
+
+
+def _unproven(because: str) -> Schema:
+    return Schema(f"database schema untouched; whether this release works with it is unproven: {because}")
+
+
+def _left_alone(desk: DatabaseDesk, tool: Tool) -> Schema:
+    """As was asked for, whatever state it is in: even where that cannot be read."""
+    try:
+        version = f"at version {state(desk.client(), tool).version or 'none'}"
+    except LastgoodError as error:
+        version = f"as it is ({' '.join((error.what, *error.because))})"
+    return _unproven(f"it stays {version}, as was asked for")
+
+
+def _clean(draft: Draft, found: SchemaState) -> None:
+    if not found.dirty and not found.doubt:
+        return
+    words = f"{draft.target.service} {draft.target.env}"
+    raise NeedsHuman(
+        f"The schema of {draft.target.name} is dirty at version {found.version or 'none'}.",
+        because=(found.doubt or "a migration was begun and its end was not noted",),
+        next=(f"lastgood db status {words}", f"lastgood rollback {words} --image-only   # leaves the schema alone"),
+    )
+
+
+def _moving(  # noqa: PLR0913 - what moves, from where, to where
+    desk: DatabaseDesk,
+    draft: Draft,
+    candidate: Candidate,
+    tell: Callable[[str], None],
+    there: tuple[Tool, SchemaState, Sourced],
+    *,
+    down: bool,
+) -> Schema:
+    """The older release lacks versions that the database has: tried on a copy with them, then without."""
+    tool, found, older = there
+    to = older.migrations.newest
+    run = f"{desk.spec.container or draft.target.service}-{secrets.token_hex(4)}"
+    wanted = Rehearsing(
+        desk=desk,
+        tool=tool,
+        way=lambda: _way(desk, draft, there, to),
+        run=run,
+        older=_older(desk, draft, candidate),
+        compatible=not down,
+        tell=tell,
+    )
+    shown = rehearse(wanted)
+    version = found.version or "none"
+    if shown.descent is None:
+        said = f"stays at version {version}: {candidate.image.image.name} was seen to start with it, on a copy"
+        return Schema(said, _told(shown))
+    if isinstance(shown.after, Known) and not shown.after.value.healthy:
+        raise Refused(
+            f"{candidate.image.image.name} does not start on a copy whose schema went down to {to or 'none'}.",
+            because=(shown.after.value.said,),
+            next=(f"lastgood history {draft.target.service} {draft.target.env}",),
+        )
+    return Schema(
+        f"goes down from version {version} to {to or 'none'}, by the downs of the release that runs",
+        _told(shown), shown.descent, shown.losses, desk.spec.host, desk.spec.backups,
+    )  # fmt: skip
+
+
+def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourced], to: str) -> Descent:
+    tool, found, _ = there
+    runs = draft.running.image
+    if runs is None:
+        raise Refused("It is not known which release brought the schema: no single image runs.")
+    newer = migrations(desk, draft.observed, runs.image, tool.migrator)
+    if isinstance(newer, Unknown):
+        raise Refused(
+            "The downs of the release that runs cannot be had.",
+            because=(newer.reason,),
+            next=("--image-only: leave the schema as it is, where the older release works with it",),
+        )
+    steps = undone(newer.value.migrations, found, to, newer.value.where)
+    return descent(tool, found, steps, to, desk.spec.schema)
+
+
+def _older(desk: DatabaseDesk, draft: Draft, candidate: Candidate) -> Fact[Older]:
+    """What is started beside the copy. Unknown where that cannot be told apart from the rest of production."""
+    if not desk.spec.container:
+        return Unknown("the database is on a server of its own, which a release cannot be kept away from")
+    view = draft.observed.hosts.get(desk.spec.host)
+    containers: tuple[Container, ...] = ()
+    if view is not None and isinstance(view.containers, Known):
+        containers = tuple(one for one in view.containers.value if one.mine)
+    if not containers:
+        return Unknown("no container of the service runs on the database's host")
+    process = desk.tools.process
+    model = booting.model(process, desk.spec.host, containers[0].name)
+    if isinstance(model, Unknown):
+        return model
+    aliases = booting.aliases(process, desk.spec.host, desk.spec.container)
+    if isinstance(aliases, Unknown):
+        return aliases
+    image = candidate.image.image
+    reference = candidate.image.image_id or f"{image.repository}@{image.digest}"
+    return Known(Older(reference, model.value, aliases.value))
+
+
+def _told(shown: Rehearsal) -> tuple[str, ...]:
+    """What the rehearsal showed, a line each."""
+    restored = spoken(shown.restore_seconds)
+    lines = [
+        f"backed up in {spoken(shown.backup_seconds)} ({shown.size / _MEGA:.1f} MB), restored in {restored}",
+        f"{shown.rows} rows counted alike in the database and in its copy",
+        f"the older release with the schema as it is: {_fared(shown.before)}",
+    ]
+    if shown.descent is None:
+        return tuple(lines)
+    lines.append(f"down in {spoken(shown.down_seconds)}")
+    lines += [f"holds {lock.mode.words} on {lock.relation} meanwhile" for lock in shown.locks]
+    lines += [f"drops {name}" for name in shown.dropped]
+    lines.append(f"the older release with the schema gone down: {_fared(shown.after)}")
+    return tuple(lines)
+
+
+def _fared(booted: Fact[Booted]) -> str:
+    if isinstance(booted, Unknown):
+        return f"unproven: {booted.reason}"
+    return f"{'starts' if booted.value.healthy else 'does not start'}: {booted.value.said}"

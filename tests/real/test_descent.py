@@ -1,0 +1,174 @@
+"""Rollbacks that need an older schema, on a real database: rehearsed, backed up, gone down, or left as it was."""
+
+import sys
+
+import pexpect  # type: ignore[import-untyped] # it ships no types
+import pytest
+from operating import ROLLBACK, begin, stalled
+from schema import Database
+from shop import API, ENV, Shop
+
+from lastgood.model.errors import Exit
+
+STEPS = ("1.stop.local", "1.backup", "1.down", "1.trial", "1.switch.local")
+
+
+def in_trouble(shop: Shop, good: str, bad: str, version: int) -> Database:
+    """A good release in history, a bad one in production, whose migrations the database has."""
+    database = Database(shop)
+    shop.ships(good)
+    database.migrated(version)
+    shop.ships(bad)
+    database.known()
+    return database
+
+
+def test_a_release_that_starts_with_the_newer_schema_goes_back_alone(shop: Shop) -> None:
+    database = in_trouble(shop, "good-1", "notes-500", 3)
+    database.orders(5, "fragile")
+    plan = shop.does("plan", API, ENV)["plan"]
+    assert plan["plan"] == "reversible"
+    assert "stays at version 3" in plan["schema"]
+    shop.rollback(ends=Exit.DONE)
+    assert shop.serves("good-1")
+    assert database.version() == 3
+    assert database.asked("SELECT count(note) FROM orders") == 5
+    assert database.databases() == ["postgres", "shop"]
+    assert database.leftovers() == []
+
+
+def test_a_schema_that_the_release_knows_is_not_looked_at_any_closer(shop: Shop) -> None:
+    database = in_trouble(shop, "strict-2", "index-500", 2)
+    plan = shop.does("plan", API, ENV)["plan"]
+    assert plan["schema"] == "stays at version 2, which this release knows"
+    shop.rollback(ends=Exit.DONE)
+    assert shop.serves("strict-2")
+    assert database.kept() == []
+
+
+def test_a_way_down_without_loss_is_gone_and_the_backup_is_kept(shop: Shop) -> None:
+    database = in_trouble(shop, "strict-1", "index-500", 2)
+    database.orders(3)
+    shop.rollback(ends=Exit.DONE)
+    assert shop.serves("strict-1")
+    assert database.version() == 1
+    assert database.asked("SELECT to_regclass('orders_item_idx') IS NULL")
+    assert database.asked("SELECT count(*) FROM orders") == 3
+    assert len(database.kept()) == 1
+    assert database.leftovers() == []
+
+
+def test_a_way_down_that_loses_values_touches_nothing_without_a_person(shop: Shop) -> None:
+    database = in_trouble(shop, "strict-1", "notes-500", 3)
+    database.orders(7, "fragile")
+    before = shop.scene()
+    plan = shop.does("plan", API, ENV)["plan"]
+    (loss,) = next(step["losses"] for step in plan["attempts"][0]["steps"] if step["step"] == "lossy-down")
+    assert (loss["what"], loss["name"], loss["count"]) == ("column", "public.orders.note", 7)
+    said = shop.rollback(ends=Exit.CONSENT_NEEDED)
+    assert any("column public.orders.note" in each for each in said["because"])
+    assert database.version() == 3
+    assert database.asked("SELECT count(note) FROM orders") == 7
+    assert shop.scene() == before
+    assert database.kept() == []
+
+
+def test_a_person_who_types_the_name_of_the_loss_goes_down_and_the_backup_has_it_all(shop: Shop) -> None:
+    database = in_trouble(shop, "strict-1", "notes-500", 3)
+    database.orders(7, "fragile")
+    assert asked(shop, "y") == Exit.CONSENT_NEEDED
+    assert database.version() == 3
+    assert asked(shop, "column public.orders.note") == Exit.DONE
+    assert shop.serves("strict-1")
+    assert database.version() == 1
+    assert database.asked("SELECT count(*) FROM orders") == 7
+    (backup,) = database.backups.glob("*.dump")
+    database.sql("CREATE DATABASE again", "postgres")
+    database.restored(backup, "again")
+    assert database.sql("SELECT count(note), min(note) FROM orders", "again") == "7|fragile"
+
+
+def asked(shop: Shop, answer: str) -> int | None:
+    """Rolls back on a terminal, and answers the one question like that."""
+    words = ["-m", "lastgood", "rollback", API, ENV]
+    child = pexpect.spawn(
+        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
+    )
+    child.expect("Type its name to accept that, or Enter to stop: ")
+    child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    status: int | None = child.exitstatus
+    return status
+
+
+def test_more_than_was_accepted_is_not_lost(shop: Shop) -> None:
+    database = in_trouble(shop, "strict-1", "notes-500", 3)
+    database.orders(7, "fragile")
+    words = ["-m", "lastgood", "rollback", API, ENV]
+    child = pexpect.spawn(
+        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
+    )
+    child.expect("Type its name to accept that, or Enter to stop: ")
+    database.orders(50, "late")
+    child.sendline("column public.orders.note")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == Exit.FAILED_RESTORED
+    assert database.version() == 3
+    assert database.asked("SELECT count(note) FROM orders") == 57
+    assert shop.world.pinned(API) == shop.tag("notes-500")
+    assert shop.runs("notes-500")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_in_any_step_it_is_finished_by_resume(shop: Shop, step: str) -> None:
+    database = in_trouble(shop, "strict-1", "index-500", 2)
+    database.orders(3)
+    with begin(shop, *ROLLBACK) as session:
+        run = session.begun(step)
+        session.dies()
+    shop.does("resume", run, ends=Exit.DONE)
+    assert shop.serves("strict-1")
+    assert database.version() == 1
+    assert database.asked("SELECT count(*) FROM orders") == 3
+    assert database.leftovers() == []
+
+
+@pytest.mark.parametrize("step", STEPS[:-1])
+def test_killed_before_any_traffic_it_is_put_back_by_abort(shop: Shop, step: str) -> None:
+    database = in_trouble(shop, "strict-1", "index-500", 2)
+    database.orders(3)
+    with begin(shop, *ROLLBACK) as session:
+        run = session.begun(step)
+        session.dies()
+    shop.does("abort", run, ends=Exit.DONE)
+    assert shop.runs("index-500")
+    assert database.version() == 2
+    assert database.asked("SELECT count(*) FROM orders") == 3
+    assert database.asked("SELECT to_regclass('orders_item_idx') IS NOT NULL")
+    assert database.leftovers() == []
+
+
+def test_a_release_that_does_not_start_after_all_leaves_everything_as_it_was(shop: Shop) -> None:
+    database = in_trouble(shop, "strict-1", "index-500", 2)
+    database.orders(3)
+    with (
+        stalled(shop, "docker", _the_trial(), after=False) as docker,
+        begin(shop, *ROLLBACK, on=docker.path(shop.world.env)) as session,
+    ):
+        docker.reached()
+        assert database.version() == 1
+        database.sql("UPDATE schema_migrations SET version = 9")  # which this release refuses to start with
+        docker.go()
+        ended = session.end()
+    assert ended.code == Exit.FAILED_RESTORED, ended.said
+    assert shop.runs("index-500")
+    assert database.version() == 2
+    assert database.asked("SELECT count(*) FROM orders") == 3
+    assert len([name for name in database.databases() if "broken" in name]) == 1
+
+
+def _the_trial() -> str:
+    """The condition that a call starts the release that is tried, out of traffic, after the way down."""
+    return '{ case "$*" in "start -- lastgood-trial-2"*) true;; *) false;; esac; }'
