@@ -12,7 +12,7 @@ from lastgood.git.origin import read_origin
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.errors import Exit, LastgoodError, Refused, UsageError
+from lastgood.model.errors import Exit, LastgoodError, UsageError
 from lastgood.model.event import Entry, Run, RunEnded
 from lastgood.model.facts import Unknown
 from lastgood.model.observed import Observed
@@ -28,7 +28,7 @@ from lastgood.plan.draft import UNTOUCHED, Draft, Schema
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import checkout, executor, lease, quarantine, trail
+from lastgood.run import adoption, checkout, executor, lease, quarantine
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -246,47 +246,8 @@ class Service:
 
         Raises UsageError where nobody knows the run, Refused where what a host knows contradicts the journal here.
         """
-        known = bool(self.journal.entries(run_id))
-        for hosts, target in self._by_hosts():
-            try:
-                entries = trail.fetch(hosts, self._workshop.files, target.state, run_id)
-            except Refused:
-                if known:  # the journal here is enough; what the run acts on will be asked anyway
-                    continue
-                raise
-            self._adopt(entries)
-            if entries:
-                self._adopt_trees(run_id, hosts, target)
-        if not self.journal.entries(run_id):
-            raise UsageError(f"There is no run {run_id!r}, here or on the hosts.", next=("lastgood runs",))
-
-    def _adopt(self, entries: Sequence[Entry]) -> None:
-        """Take the lines of a host over. Where the run has ended there, lines that only this machine has do not matter.
-
-        A machine that died may have written a line that it did not get to tell the host any more.
-        """
-        try:
-            self.journal.adopt(entries)
-        except Refused:
-            ended = fold(entries).ended
-            if ended is None or ended.exit in (Exit.IN_DOUBT, Exit.MITIGATED):
-                raise
-            here = {(entry.at, type(entry.event)) for entry in self.journal.entries(entries[0].run)}
-            for entry in entries:
-                if (entry.at, type(entry.event)) not in here:
-                    self.journal.append(entry.run, entry.event, entry.at)
-
-    def _adopt_trees(self, run_id: str, hosts: tuple[str, ...], target: Target) -> None:
-        """Have what the run prepared in git, which only the machine that began it made."""
-        plan_, repo = self.run(run_id).plan, self.tools(target).repo
-        with repo.lock():
-            repo.fetch()
-            if plan_.base and not repo.holds(plan_.trees):
-                repo.unpack(trail.trees(hosts, self._workshop.files, target.state, run_id))
-
-    def _by_hosts(self) -> list[tuple[tuple[str, ...], Target]]:
-        """Each set of hosts once, with a target that is on it."""
-        return list({target.hosts: (target.hosts, target) for target in self.targets()}.values())
+        repo = lambda target: self.tools(target).repo  # noqa: E731 - one expression, used once
+        adoption.adopt(run_id, self.journal, self._workshop.files, self.targets(), repo)
 
     def unfinished(self) -> str:
         """The one run that can be taken up, of this machine or by a lease on a host.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 from lastgood import catalog
@@ -123,7 +124,7 @@ class Database:
     def sql(self, text: str) -> str:
         return self.server.sql(self.name, text)
 
-    @property
+    @cached_property
     def tool(self) -> Tool:
         return recognised(self.client, self.desk.spec.migrator)
 

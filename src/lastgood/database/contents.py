@@ -53,6 +53,13 @@ def _always(name: str) -> str:
     return quoted(*parts(name))
 
 
+def _name(table: str) -> str:
+    """A quoted table's name without its schema and quotes."""
+    from lastgood.sql import parts
+
+    return parts(table)[-1]
+
+
 def _plain(name: str) -> str:
     """A quoted name as people write it."""
     from lastgood.sql import parts
@@ -69,10 +76,13 @@ def _summed(table: str, columns: Sequence[Column]) -> str:
     return f"SELECT coalesce(json_object_agg(name, said), '{{}}') FROM ({each}) AS summed"  # noqa: S608 - built of the above
 
 
-def losses(first: Contents, then: Contents, without: str = "") -> Iterator[Loss]:
+def losses(
+    first: Contents, then: Contents, without: str = "", altered: frozenset[tuple[str, str]] = frozenset()
+) -> Iterator[Loss]:
     """What the first had and the second has not; `without` is a quoted table that does not count.
 
-    An empty table or column is no loss.
+    An empty table or column is no loss. Where rows are deleted, nobody can tell from the numbers whether values of the
+    others changed: all those count that a statement changes, `altered` (table and column, without a schema).
     """
     for table, columns in first.values.items():
         if table == without:
@@ -85,16 +95,21 @@ def losses(first: Contents, then: Contents, without: str = "") -> Iterator[Loss]
         gone = count - then.rows.get(table, 0)
         if gone > 0:
             yield _loss(What.ROWS, table, gone, "rows are deleted")
-        yield from _values(table, columns, then.values[table], whole=gone <= 0)
+        mine = frozenset(column for name, column in altered if name == _name(table)) if gone > 0 else None
+        yield from _values(table, columns, then.values[table], mine)
 
 
 def _values(
-    table: str, columns: dict[str, tuple[int, str | None]], then: dict[str, tuple[int, str | None]], *, whole: bool
+    table: str,
+    columns: dict[str, tuple[int, str | None]],
+    then: dict[str, tuple[int, str | None]],
+    altered: frozenset[str] | None,
 ) -> Iterator[Loss]:
+    """Of a table that stays. `altered` are the columns that statements change; None: the numbers tell."""
     for column, (count, total) in columns.items():
         if column not in then and count:
             yield _loss(What.COLUMN, table, count, "the column is dropped", column)
-        elif column in then and whole and then[column] != (count, total):
+        elif column in then and (column in altered if altered is not None else then[column] != (count, total)):
             yield _loss(What.VALUES, table, count, "values are changed: cut off, rounded or overwritten", column)
 
 

@@ -191,9 +191,14 @@ def go_down(
 def patiently(  # noqa: PLR0913 - as `execute`
     client: Client, sql: str, schema: str, clock: Clock, *, transaction: bool = True, tries: int = _TRIES
 ) -> Ran | Failed:
-    """Run a script, again where a lock was not to be had: a queue behind a long query stops everybody else."""
+    """Run a script, again where a lock was not to be had: a queue behind a long query stops everybody else.
+
+    What is tried only once, outside of a transaction, waits as long as it takes: CONCURRENTLY keeps nobody out
+    meanwhile, and giving up would leave half of it.
+    """
+    limit = _LOCK_SECONDS if transaction or tries > 1 else 0.0
     while True:
-        ran = execute(client, sql, lock_timeout=_LOCK_SECONDS, timeout=_LIMIT, schema=schema, transaction=transaction)
+        ran = execute(client, sql, lock_timeout=limit, timeout=_LIMIT, schema=schema, transaction=transaction)
         tries -= 1
         if isinstance(ran, Ran) or not ran.locked or not tries:
             return ran

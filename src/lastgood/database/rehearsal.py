@@ -19,7 +19,7 @@ from lastgood.model.descent import Descent
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.rehearsal import Booted, Rehearsal
-from lastgood.model.schema import Lock, Mode
+from lastgood.model.schema import Lock, Mode, What
 from lastgood.postgres import facts, kept, scratch
 from lastgood.postgres.asking import ask, execute, told
 from lastgood.postgres.backup import Wanted, backup
@@ -198,7 +198,7 @@ def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehear
     held = _had("what was locked cannot be told", ask(copy, _HELD, tuple[tuple[str, str], ...]))
     _done("the copy cannot be left alone", execute(copy, _UNWATCH))
     then = _had("the copy cannot be counted", contents(copy))
-    lost = tuple(losses(first, then, it.tool.table))
+    lost = tuple(losses(first, then, it.tool.table, _altered(way)))
     if lost and not way.whole:
         raise Refused(
             "Going down loses data, and cannot be done in one transaction.",
@@ -215,6 +215,15 @@ def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehear
         losses=lost,
         after=_boot(it),
     )
+
+
+def _altered(way: Descent) -> frozenset[tuple[str, str]]:
+    """The columns whose values the statements change, as table and column."""
+    from lastgood.sql import parts, read
+
+    doomed = (each for one in way.undone for statement in read(one.sql) for each in statement.doomed)
+    names = (parts(each.name) for each in doomed if each.what is What.VALUES)
+    return frozenset((name[-2], name[-1]) for name in names if len(name) > 1)
 
 
 def _down(it: Rehearsing, copy: Client, way: Descent) -> float:
