@@ -182,7 +182,8 @@ class Databases:
         This is not the lease of runs: a backup that takes an hour is in nobody's way who rolls back.
         """
         desk, clock, state = self._desk, self._desk.tools.clock, self._desk.target.state
-        run, token = f"{what}-{self._stamp()}", secrets.token_hex(16)
+        # Two of one second, on one host, must not share what is thrown away.
+        run, token = f"{what}-{secrets.token_hex(2)}-{self._stamp()}", secrets.token_hex(16)
         with office.live.executing(run):
             there = lease.read(desk.files, state, self._beside)
             dead = there is not None and there.machine == office.machine and not office.live.alive(there.run)
