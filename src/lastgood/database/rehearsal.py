@@ -39,7 +39,7 @@ _WATCH: Final = """
 CREATE FUNCTION lastgood_rehearsal.note() RETURNS event_trigger LANGUAGE plpgsql AS $lastgood$ BEGIN
   INSERT INTO lastgood_rehearsal.dropped
     SELECT object_type, object_identity FROM pg_event_trigger_dropped_objects()
-    WHERE (original OR normal) AND NOT is_temporary;
+    WHERE (original OR normal) AND NOT is_temporary AND object_type <> 'rule';
 END $lastgood$;
 CREATE EVENT TRIGGER lastgood_rehearsal ON sql_drop EXECUTE FUNCTION lastgood_rehearsal.note();
 """
