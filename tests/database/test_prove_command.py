@@ -1,5 +1,6 @@
 """`lastgood lint migrations --prove`: nothing of it stays, however it ends."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -83,8 +84,13 @@ def test_ctrl_c_must_leave_nothing(here: Path) -> None:
         assert process.stderr
         while "1 a:" not in process.stderr.readline():
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 3
+        # Python drops an interrupt that comes while it cleans up an object: a person would press the keys again.
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+                break
+        assert process.poll() == 3
     assert left(here) == []
 
 
