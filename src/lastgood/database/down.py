@@ -17,6 +17,8 @@ from lastgood.postgres.client import Client
 from lastgood.postgres.facts import overview
 from lastgood.postgres.quoting import literal
 
+ALONE: Final = "--image-only: leave the schema as it is, where the older release works with it"
+"""What a person may do where a schema cannot go down."""
 _LOCK_SECONDS: Final = 3.0
 _TRIES: Final = 5
 _PAUSE: Final = 2.0
@@ -79,7 +81,7 @@ def _refused(one: Migration, because: str) -> Refused:
         f"Migration {called} cannot be undone by lastgood.",
         because=(because,),
         next=(
-            "--image-only: leave the schema as it is, where the older release works with it",
+            ALONE,
             "lastgood db restore SERVICE ENV BACKUP: the whole database as it was",
             "write a new migration that repairs it, and roll forward",
         ),

@@ -11,7 +11,7 @@ from lastgood.database import booting
 from lastgood.database.booting import Boot, Model
 from lastgood.database.contents import contents, losses
 from lastgood.database.desk import DatabaseDesk
-from lastgood.database.down import script
+from lastgood.database.down import ALONE, script
 from lastgood.database.tables import Tool
 from lastgood.model.command import Command, Completed
 from lastgood.model.database import Backup, Failed, Format, Ran
@@ -118,14 +118,14 @@ def _snapshot(desk: DatabaseDesk, live: Client) -> Backup | Failed:
 def _done(what: str, found: T | Failed) -> T:
     """What was done. Raises Refused where it failed."""
     if isinstance(found, Failed):
-        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,))
+        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,), next=(ALONE,))
     return found
 
 
 def _had(what: str, found: Fact[T]) -> T:
     """What was looked up. Raises Refused where it is unknown."""
     if isinstance(found, Unknown):
-        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,))
+        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,), next=(ALONE,))
     return found.value
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lastgood.database import booting
 from lastgood.database.desk import DatabaseDesk
-from lastgood.database.down import descent, undone
+from lastgood.database.down import ALONE, descent, undone
 from lastgood.database.rehearsal import Older, Rehearsing, rehearse
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.tables import Tool, recognised, state
@@ -126,7 +126,7 @@ def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourc
         raise Refused(
             "The downs of the release that runs cannot be had.",
             because=(newer.reason,),
-            next=("--image-only: leave the schema as it is, where the older release works with it",),
+            next=(ALONE,),
         )
     steps = undone(newer.value.migrations, found, to, newer.value.where)
     return descent(tool, found, steps, to, desk.spec.schema)
