@@ -89,7 +89,7 @@ def status(url: str, timeout: float = 2) -> int | None:
         return None
 
 
-def wait_until(holds: Callable[[], bool], what: str, within: float = 30, every: float = 0.05) -> None:
+def wait_until(holds: Callable[[], bool], what: str, within: float = 90, every: float = 0.05) -> None:
     """Waits until a condition holds; raises SandboxError naming it when it does not in time."""
     end = time.monotonic() + within
     while not holds():

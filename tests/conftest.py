@@ -1,6 +1,15 @@
+import signal
+import threading
+
 import pytest
 
 _SLOW = ("tests/fleet/", "tests/real/", "tests/sandbox/", "tests/run/")
+
+
+def pytest_configure() -> None:
+    """What began in the background of a shell ignores Ctrl-C, and so would every program that a test interrupts."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
