@@ -61,6 +61,7 @@ def test_a_stopped_registry_must_leave_its_answers_unknown_and_count_what_the_ho
 def test_a_remote_that_is_away_must_be_told_for_fetching_and_for_pushing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    doctor(world, monkeypatch)  # what was fetched once is still known
     world.break_remote()
     try:
         checks = doctor(world, monkeypatch)
