@@ -21,6 +21,11 @@ REVIEWED = {
     ("diagnose/signing.py", "-f"),  # ssh-keygen -f FILE
     ("effects/connection.py", "-f"),  # ssh -f, into the background once it is logged in
     ("rivals/_watchtower.py", "-d"),  # an option of Watchtower's that is read
+    ("postgres/asking.py", "-f"),  # psql reads its standard input
+    ("postgres/kept.py", "-f"),  # pg_restore writes into /dev/null
+    ("postgres/restore.py", "-d"),  # pg_restore is told its database by the environment
+    ("postgres/scratch.py", "--force"),  # docker rm, of throw-away servers of ours
+    ("database/booting.py", "--force"),  # docker rm, of a release that was tried
 }
 READING = {
     *("cat-file", "config", "diff-tree", "for-each-ref", "log", "ls-files", "ls-tree", "merge-base", "merge-file"),
