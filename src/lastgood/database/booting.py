@@ -95,9 +95,9 @@ def networks(process: Process, host: str, container: str) -> Fact[tuple[str, ...
     form = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}\n{{end}}"
     done = process.run(Command(("docker", "container", "inspect", "--format", form, "--", container), host=host))
     found = tuple(done.text.split())
-    return (
-        Known(found) if done.ok and found else Unknown(done.why() if not done.ok else f"{container} is in no network")
-    )
+    if not done.ok:
+        return Unknown(done.why())
+    return Known(found) if found else Unknown(f"{container} is in no network")
 
 
 def aliases(process: Process, host: str, container: str) -> Fact[tuple[str, ...]]:

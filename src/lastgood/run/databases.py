@@ -9,11 +9,11 @@ from lastgood.database.down import go_down
 from lastgood.database.down import happened as went_down
 from lastgood.database.tables import recognised, state
 from lastgood.model.command import Command
-from lastgood.model.database import Failed, Format, Ran, Swap
+from lastgood.model.database import Failed, Format, Ran, Session, Swap
 from lastgood.model.descent import Descent
 from lastgood.model.duration import spoken
 from lastgood.model.event import Failure, StepDone, StepFailed
-from lastgood.model.facts import No, Unclear, Unknown, Verdict, Yes
+from lastgood.model.facts import Fact, Known, No, Unclear, Unknown, Verdict, Yes
 from lastgood.model.observed import State
 from lastgood.model.step import (
     BackupStep,
@@ -38,6 +38,7 @@ DatabaseStep: TypeAlias = StopStep | StartStep | BackupStep | DownStep | LossyDo
 
 _NANO = 1_000_000_000
 _STOP_SECONDS = 60.0
+_UP = frozenset({State.RUNNING, State.RESTARTING, State.PAUSED})
 _TRIAL_SECONDS = 120.0
 
 
@@ -73,27 +74,46 @@ def _client(doing: Doing) -> Client:
 
 
 def stop(step: StopStep, doing: Doing) -> Outcome:
-    """Stop the writers, and see that they have ended."""
+    """Stop the writers, see that they have ended, and say who else is connected: what those write is in no backup."""
     done = doing.tools.process.run(
         Command(("docker", "stop", "--", *step.containers), host=step.host, timeout=_STOP_SECONDS)
     )
     there = seen(step.host, doing).containers
     if isinstance(there, Unknown):
         return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.IN_DOUBT)
-    up = [one.name for one in there.value if one.mine and one.state in {State.RUNNING, State.RESTARTING, State.PAUSED}]
+    up = [one.name for one in there.value if one.mine and one.state in _UP]
     if up:
         said = f"{', '.join(up)} still run" + ("" if done.ok else f": {done.why()}")
         return StepFailed(step.id, said, Failure.PREPARE)
-    return StepDone(step.id, f"nobody writes any more: {', '.join(step.containers)} stopped")
+    return StepDone(step.id, f"{', '.join(step.containers)} stopped{_others(_client(doing))}")
+
+
+def _others(client: Client) -> str:
+    """Who is connected to the database beside us, as the end of a sentence."""
+    found = sessions.sessions(client)
+    if isinstance(found, Unknown):
+        return f"; whether others are connected is unknown: {found.reason}"
+    others = [f"{one.application or 'no name'} (pid {one.pid})" for one in found.value if not _ours(one, client)]
+    return f"; still connected, and able to write: {', '.join(others)}" if others else ""
+
+
+def _ours(one: Session, client: Client) -> bool:
+    return one.application == client.application
 
 
 def start(step: StartStep, doing: Doing) -> Outcome:
-    """Start the writers again."""
+    """Start the writers again, and see them up: whether they are healthy was no question of the state from before."""
     done = doing.tools.process.run(
         Command(("docker", "start", "--", *step.containers), host=step.host, timeout=_STOP_SECONDS)
     )
-    if not done.ok:
-        return StepFailed(step.id, done.why(), Failure.IN_DOUBT)
+    there = seen(step.host, doing).containers
+    if isinstance(there, Unknown):
+        return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.IN_DOUBT)
+    up = {one.name for one in there.value if one.state in _UP}
+    down = [name for name in step.containers if name not in up]
+    if down:
+        said = "" if done.ok else f": {done.why()}"
+        return StepFailed(step.id, f"{', '.join(down)} on {shown(step.host)} did not come up{said}", Failure.IN_DOUBT)
     return StepDone(step.id, f"{', '.join(step.containers)} run again on {shown(step.host)}")
 
 
@@ -137,9 +157,12 @@ def _blocked(client: Client, ran: Ran | Failed, because: str) -> str:
     others = sessions.sessions(client)
     if isinstance(others, Unknown):
         return f"{because}; who holds the lock is unknown: {others.reason}"
-    mine = client.application
-    named = [f"pid {o.pid} of {o.user} ({o.application or 'no name'}): {o.query}" for o in others.value]
-    return "; ".join((because, *(one for one in named if mine not in one)))
+    named = (
+        f"pid {o.pid} of {o.user} ({o.application or 'no name'}): {o.query}"
+        for o in others.value
+        if not _ours(o, client)
+    )
+    return "; ".join((because, *named))
 
 
 def happened(step: DownStep | LossyDownStep, doing: Doing) -> Verdict:
@@ -149,28 +172,33 @@ def happened(step: DownStep | LossyDownStep, doing: Doing) -> Verdict:
 
 def trial(step: TrialStep, doing: Doing) -> Outcome:
     """Start the image beside nothing that routes to it, against the real database, before any traffic comes."""
-    process = doing.tools.process
-    there = seen(step.host, doing).containers
-    if isinstance(there, Unknown):
-        return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.PREPARE)
-    mine = next((one for one in there.value if one.mine), None)
-    if mine is None:
-        return StepFailed(step.id, "no container shows how the service is configured", Failure.PREPARE)
-    model = booting.model(process, step.host, mine.name)
-    networks = booting.networks(process, step.host, mine.name)
-    if isinstance(model, Unknown) or isinstance(networks, Unknown):
-        reason = (
-            model.reason if isinstance(model, Unknown) else networks.reason if isinstance(networks, Unknown) else ""
-        )
-        return StepFailed(step.id, reason, Failure.PREPARE)
-    image = step.image.image_id or f"{step.image.image.repository}@{step.image.image.digest}"
-    wanted = Boot(doing.run.id, step.host, image, networks.value, model.value, _TRIAL_SECONDS)
-    booted = booting.boot(process, doing.tools.clock, wanted)
+    wanted = _trying(step, doing)
+    if isinstance(wanted, Unknown):
+        return StepFailed(step.id, wanted.reason, Failure.PREPARE)
+    booted = booting.boot(doing.tools.process, doing.tools.clock, wanted.value)
     if isinstance(booted, Unknown):
         return StepFailed(step.id, f"whether it starts is unknown: {booted.reason}", Failure.PREPARE)
     if not booted.value.healthy:
         return StepFailed(step.id, f"it does not start with this schema: {booted.value.said}", Failure.PREPARE)
     return StepDone(step.id, f"it starts with this schema: {booted.value.said}, after {spoken(booted.value.seconds)}")
+
+
+def _trying(step: TrialStep, doing: Doing) -> Fact[Boot]:
+    """What is started: configured as the service's container is, and in its networks."""
+    there = seen(step.host, doing).containers
+    if isinstance(there, Unknown):
+        return Unknown(f"{shown(step.host)} cannot be seen: {there.reason}")
+    mine = next((one for one in there.value if one.mine), None)
+    if mine is None:
+        return Unknown("no container shows how the service is configured")
+    model = booting.model(doing.tools.process, step.host, mine.name)
+    networks = booting.networks(doing.tools.process, step.host, mine.name)
+    if isinstance(model, Unknown):
+        return model
+    if isinstance(networks, Unknown):
+        return networks
+    image = step.image.image_id or f"{step.image.image.repository}@{step.image.image.digest}"
+    return Known(Boot(doing.run.id, step.host, image, networks.value, model.value, _TRIAL_SECONDS))
 
 
 def reload(step: ReloadStep, doing: Doing) -> Outcome:
@@ -183,7 +211,8 @@ def reload(step: ReloadStep, doing: Doing) -> Outcome:
     for asked in (maintenance, ended):
         if isinstance(asked, Unknown):
             return StepFailed(step.id, asked.reason, Failure.IN_DOUBT)
-    if _is_at(desk, client, step.descent):
+    # Outside of a transaction a migration may be undone and not be noted: there the version proves nothing.
+    if step.descent.whole and _is_at(desk, client, step.descent):
         return StepDone(step.id, f"the schema never left version {step.descent.before or 'none'}")
     if step.backup not in doing.run.done or isinstance(maintenance, Unknown):
         return StepFailed(step.id, "there is no backup of this run to go back to", Failure.IN_DOUBT)
