@@ -292,6 +292,21 @@ def test_the_same_world_must_give_the_same_digest() -> None:
     assert planned(World(RELEASES)).digest == planned(World(RELEASES)).digest
 
 
+def test_an_image_that_is_not_on_the_host_any_more_must_not_make_it_another_plan() -> None:
+    """It is pulled by its digest then, which is what was approved."""
+    there, pruned = planned(World(RELEASES)), planned(World(RELEASES, images=present("sha-bad")))
+    assert there.plan.attempts[0].steps != pruned.plan.attempts[0].steps
+    assert there.digest == pruned.digest
+
+
+def test_an_image_without_a_digest_must_be_another_plan_where_its_id_is_another() -> None:
+    def held(name: str) -> World:
+        here = LocalImage(image_id(name), ("sha-two",), ())
+        return World(RELEASES, images=(*present("sha-bad"), here), served=gone("sha-two"))
+
+    assert planned(held("one")).digest != planned(held("other")).digest
+
+
 def test_another_running_image_must_give_another_digest() -> None:
     moved = World(RELEASES, containers=(container("sha-bad", image_id=image_id("other")),))
     assert planned(World(RELEASES)).digest != planned(moved).digest

@@ -136,12 +136,13 @@ class Plan(msgspec.Struct, frozen=True):
     def digest(self) -> str:
         """`sha256:…` over the canonical JSON of what would be done; the same world gives the same digest.
 
-        What only explains (skipped releases, warnings, what a rehearsal measured) stays out: a registry that is slow
-        for a moment changes nothing that was approved, nor does a row more, below the largest number accepted.
+        What only explains (skipped releases, warnings, reasons, what a rehearsal measured) stays out, and so does
+        whether an image that is named by its digest is on a host already: an engine or a registry that is slow for a
+        moment changes nothing that was approved, nor does a row more, below the largest number accepted.
         """
         done = msgspec.structs.replace(self, skipped=(), warnings=(), rehearsed=())
         told = msgspec.to_builtins(done, order="sorted")
-        return "sha256:" + hashlib.sha256(msgspec.json.encode(_uncounted(told), order="sorted")).hexdigest()
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(_decided(told), order="sorted")).hexdigest()
 
     def steps(self) -> tuple[Step, ...]:
         """Every step the plan may take, in the order in which it would."""
@@ -187,12 +188,20 @@ class LossyPlan(Plan, frozen=True, tag="lossy", tag_field="plan"):
 AnyPlan: TypeAlias = ReversiblePlan | LossyPlan
 
 
-def _uncounted(told: object) -> object:
-    """Without what was counted of losses: only the largest numbers, which are accepted, are part of a plan."""
+def _decided(told: object) -> object:
+    """Without reasons, without what was counted of losses (only the largest numbers are accepted) and local ids."""
     if isinstance(told, dict):
-        left = ("count", "since") if {"most", "count", "relation"} <= told.keys() else ()
-        return {key: _uncounted(value) for key, value in told.items() if key not in left}
-    return [_uncounted(each) for each in told] if isinstance(told, list | tuple) else told
+        return {key: _decided(value) for key, value in told.items() if key not in _explains(told)}
+    return [_decided(each) for each in told] if isinstance(told, list | tuple) else told
+
+
+def _explains(told: dict[str, object]) -> tuple[str, ...]:
+    """The keys of a part of a plan that decide nothing."""
+    if {"most", "count", "relation"} <= told.keys():
+        return ("because", "count", "since")
+    image = told.get("image")
+    by_digest = "image_id" in told and isinstance(image, dict) and bool(image.get("digest"))
+    return ("because", "image_id") if by_digest else ("because",)
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
