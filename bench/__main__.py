@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bench import contest, scale, ssh, startup
+from bench import contest, database, scale, ssh, startup
+from bench.bigdata import GIBIBYTE, BigShop
 from bench.table import Figure
 from sandbox.fleet import FleetWorld
 from sandbox.releases import API
@@ -16,6 +17,8 @@ from sandbox.world import World
 
 LEAST_STARTS = 9
 SERVERS = (1, 3)
+ONLY = ("contest", "scale", "startup", "ssh", "database")
+DATABASE_ROUNDS = 2  # one takes minutes
 EARLIER = ("good-1", "good-2", "http-500")
 
 
@@ -39,7 +42,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant (default 5)")
-    parser.add_argument("--only", choices=("contest", "scale", "startup", "ssh"), help="leave the other figures out")
+    parser.add_argument("--only", choices=ONLY, help="leave the other figures out")
     parser.add_argument("--servers", type=int, choices=SERVERS, help="figure 5 on so many servers only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write raw numbers there as well")
     return parser.parse_args()
@@ -47,7 +50,7 @@ def _arguments() -> argparse.Namespace:
 
 def _measured(only: str | None, rounds: int, servers: Sequence[int]) -> Iterator[Figure]:
     starts = max(rounds, LEAST_STARTS)
-    if only not in {"scale", "ssh"}:
+    if only not in {"scale", "ssh", "database"}:
         with World.up() as world:
             for name in EARLIER:
                 world.ship(API, name)
@@ -65,6 +68,12 @@ def _measured(only: str | None, rounds: int, servers: Sequence[int]) -> Iterator
             yield scale.figure(scale.measure(world, starts))
     if only in {None, "ssh"}:
         yield from _over_ssh(rounds, servers)
+    if only in {None, "database"}:
+        _announce("figure 6")
+        with World.up() as world:
+            shop = BigShop(world)
+            shop.prepare(GIBIBYTE)
+            yield from database.figures(database.measure(shop, min(rounds, DATABASE_ROUNDS)))
 
 
 def _over_ssh(rounds: int, servers: Sequence[int]) -> Iterator[Figure]:

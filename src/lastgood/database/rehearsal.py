@@ -111,7 +111,7 @@ def _filled(it: Rehearsing, live: Client, copy: Client) -> tuple[Backup, Ran]:
 
 def _snapshot(desk: DatabaseDesk, live: Client) -> Backup | Failed:
     now = desk.tools.clock.now() // _NANO
-    wanted = Wanted(desk.spec.backups, now, "rehearsal", compression=1)
+    wanted = Wanted(desk.spec.backups, now, "rehearsal")
     return backup(live, desk.files, wanted, f"rehearsal-{live.mark}")
 
 

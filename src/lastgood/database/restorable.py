@@ -48,6 +48,7 @@ def from_dump(desk: DatabaseDesk, name: str, run: str, tell: backups.Tell, *, ke
     stray = strays(client, path, form)
     if stray:
         raise _no(f"{path} cannot be restored beside the database.", stray.reason, "dump it again without --create")
+    digest = manifest.sha256 if manifest else _digest(client, path)
     size = _size(desk, path)
     warnings = [*_room(client, there, manifest.database_size if manifest else max(there.size, size), size)]
     warnings += _origin(desk, client, manifest, there)
@@ -60,7 +61,7 @@ def from_dump(desk: DatabaseDesk, name: str, run: str, tell: backups.Tell, *, ke
         back=False,
         source=path,
         form=form,
-        sha256=manifest.sha256 if manifest else "",
+        sha256=digest,
         rows=manifest.rows if manifest else None,
         schema_version=manifest.schema_version if manifest else "",
         side=derived(there.name, f"_side_{stamp}"),
@@ -166,6 +167,14 @@ def _room(client: Client, there: Overview, size: int, dump: int) -> tuple[str, .
 def _size(desk: DatabaseDesk, path: str) -> int:
     done = desk.client().on_host('wc -c < "$1"', path)
     return int(done.text.strip() or "0") if done.ok else 0
+
+
+def _digest(client: Client, path: str) -> str:
+    """What tells a dump without a manifest from another one in its place. Raises Refused where it cannot be read."""
+    found = kept.checksum(client, path)
+    if isinstance(found, Unknown):
+        raise _no(f"{path} is not good.", found.reason)
+    return found.value
 
 
 def _origin(desk: DatabaseDesk, client: Client, manifest: Backup | None, there: Overview) -> tuple[str, ...]:

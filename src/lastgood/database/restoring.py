@@ -169,16 +169,18 @@ class _Restoration:
         return ""
 
     def _fill(self) -> str:
-        """Restore the dump into a new database; why that cannot be, or nothing."""
+        """Restore the dump into a new database; why that cannot be, or nothing. It was read to its end for the plan."""
         plan, client = self._plan, self._client()
-        kind = kept.verify(client, plan.source, plan.sha256)
-        if isinstance(kind, Failed):
-            return kind.reason
+        digest = kept.checksum(client, plan.source)
+        if isinstance(digest, Unknown):
+            return digest.reason
+        if digest.value != plan.sha256 or plan.form is None:
+            return f"{plan.source} is not the dump that was looked at: its checksum is {digest.value[:12]}…"
         self._bench.keep()
         self._bench.tell(f"restoring {plan.source} into {plan.side}, beside {plan.database}")
         size = f"SELECT pg_database_size({literal(plan.side)})"
         with watched(lambda: self._grown(size), self._bench.tell):
-            made = restore_beside(client, plan.source, kind, plan.side, run=self._bench.run)
+            made = restore_beside(client, plan.source, plan.form, plan.side, run=self._bench.run)
         return made.reason if isinstance(made, Failed) else ""
 
     def _grown(self, question: str) -> str:

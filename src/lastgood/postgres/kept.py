@@ -101,6 +101,12 @@ def verify(client: Client, path: str, sha256: str = "", *, timeout: float = 3600
     return kind.value if done.ok else Failed(f"{path} cannot be read to its end: {_words(done.stderr) or done.why()}")
 
 
+def checksum(client: Client, path: str, *, timeout: float = 3600.0) -> Fact[str]:
+    """The SHA-256 of a file on the host, as it is read now."""
+    done = client.on_host(_SUM, path, timeout=timeout)
+    return Known(done.text.split()[0]) if done.ok else Unknown(f"{path} cannot be read: {done.why()}")
+
+
 def _read_through(client: Client, path: str, kind: Format, timeout: float) -> Completed | Failed:
     if kind is not Format.CUSTOM:  # the host's own gzip: an image may have none
         return client.on_host(_WHOLE, path, kind.value, timeout=timeout)
@@ -119,11 +125,12 @@ def _wrong_sum(client: Client, path: str, sha256: str, timeout: float) -> Failed
         sha256 = said.text.strip()
     if not sha256:
         return None
-    done = client.on_host(_SUM, path, timeout=timeout)
-    if not done.ok:
-        return Failed(f"{path} cannot be read: {done.why()}")
-    found = done.text.split()[0]
-    return None if found == sha256 else Failed(f"{path} is not what was backed up: its checksum is {found[:12]}…")
+    found = checksum(client, path, timeout=timeout)
+    if isinstance(found, Unknown):
+        return Failed(found.reason)
+    if found.value == sha256:
+        return None
+    return Failed(f"{path} is not what was backed up: its checksum is {found.value[:12]}…")
 
 
 def _words(stderr: bytes) -> str:
