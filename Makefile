@@ -3,6 +3,7 @@
 #   make test   the tests (N processes), most of them on such worlds
 #   make lint   style, types, import rules (no Docker needed)
 #   make bench  the benchmark
+#   make judge  how well diagnoses are, on a corpus of situations: the confusion matrix
 #   make clean  removes all traces but installed system packages
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean prepare servers
+.PHONY: help demo test lint bench judge clean prepare servers
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -26,6 +27,9 @@ test: servers
 bench: servers
 	@echo "bench: measuring"
 	@$(BIN)/python -m bench
+
+judge: $(READY)
+	@$(BIN)/python -m tests.judge
 
 lint: $(READY)
 	@echo "lint: ruff, mypy, lint-imports, interrogate"

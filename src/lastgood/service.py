@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from lastgood.database.desk import DatabaseDesk
     from lastgood.databases import Databases
     from lastgood.git.revert import CodeRepo
+    from lastgood.model.diagnosis import Diagnosis
     from lastgood.model.revert import Suspects
+    from lastgood.model.standing import DatabaseStatus
 
 
 @dataclass(frozen=True)
@@ -281,6 +283,24 @@ class Service:
         )
         return examine(practice, targets)
 
+    def diagnose(self, target: Target, seconds: float) -> "Diagnosis":
+        """What is wrong with a target, as far as can be seen in so many `seconds`. Touches nothing."""
+        from lastgood.diagnose.look import Ward, examine
+
+        desk = self.database(target) if target.database else None
+        ward = Ward(
+            target=target,
+            tools=self.tools(target),
+            observe=partial(self.observe, target),
+            schema=partial(_schema_of, desk) if desk else None,
+            others=[
+                (other, partial(self.tools, other))
+                for other in self.targets()
+                if other.env == target.env and other.service != target.service
+            ],
+        )
+        return examine(ward, seconds)
+
     def quarantine(self, target: Target, action: str, asked: Asked) -> QuarantineChange:
         """`add` a release to the quarantine or `lift` it, in git. Raises what `run.quarantine` raises."""
         change = quarantine.add if action == "add" else quarantine.lift
@@ -361,6 +381,12 @@ def _failing(group: Group, observed: Sequence[Observed]) -> str:
     if not found:
         return ""
     return found[0][1] if len(group.members) == 1 else ": ".join(found[0])
+
+
+def _schema_of(desk: "DatabaseDesk", observed: Observed) -> "DatabaseStatus":
+    from lastgood.database.status import status
+
+    return status(desk, observed)
 
 
 def _only(runs: Sequence[str], what: str) -> str:

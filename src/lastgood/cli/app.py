@@ -13,6 +13,7 @@ from lastgood.model.errors import LastgoodError, NeedsHuman, Refused, UsageError
 VERBS: Final = {
     "status": "What runs, what git pins, health, and the last good release.",
     "rollback": "Go back to the last good release, prove that it serves, record it.",
+    "diagnose": "What is wrong, since when, what changed, how sure, and what to do next.",
     "plan": "What a rollback would do, and why. Touches nothing.",
     "history": "Past releases, what is known of them, and how far back one could go.",
     "images": "Which images the way back needs, where they are, and how to protect them.",

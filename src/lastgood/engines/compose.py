@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lastgood.engines import _composefile, _docker, _doctor, _keeping, _rendering, _verdict
+from lastgood.engines import _composefile, _docker, _doctor, _keeping, _rendering, _symptoms, _verdict
 from lastgood.model.command import Command, Completed
 from lastgood.model.duration import Duration
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Fact, Unknown, Verdict
 from lastgood.model.observed import EngineHealth, HostView
+from lastgood.model.situation import Symptom
 from lastgood.model.step import EngineStep, PullStep, RenderStep, RestartStep, SwitchStep
 from lastgood.model.target import Target
 
@@ -100,6 +101,14 @@ class Compose:
     def evidence(self, target: Target, seen: HostView) -> tuple[tuple[str, Command], ...]:  # noqa: ARG002 - the port's signature; `seen` is the target's already
         """Logs and inspect of every container of the project. Both may hold secrets."""
         return () if isinstance(seen.containers, Unknown) else _docker.evidence(seen.containers.value)
+
+    def symptoms(self, seen: HostView, cap: int) -> tuple[Command, ...]:
+        """The end of each container's log, and the engine's notes of its last start and exit."""
+        return () if isinstance(seen.containers, Unknown) else _symptoms.questions(seen.containers.value, cap)
+
+    def read_symptoms(self, answers: Sequence[Completed]) -> Fact[tuple[Symptom, ...]]:
+        """These, as facts."""
+        return _symptoms.read(answers)
 
     def health_questions(self) -> tuple[Command, ...]:
         """How to ask the engine for its clock and its folder."""

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lastgood.engines import _docker, _doctor, _keeping, _verdict
+from lastgood.engines import _docker, _doctor, _keeping, _symptoms, _verdict
 from lastgood.model.command import Command, Completed
 from lastgood.model.duration import Duration
 from lastgood.model.facts import Fact, Unknown, Verdict
 from lastgood.model.observed import EngineHealth, HostView
+from lastgood.model.situation import Symptom
 from lastgood.model.step import EngineStep, PullStep, RenderStep, RestartStep, SwitchStep
 from lastgood.model.target import Target
 
@@ -100,6 +101,14 @@ class Script:
     def evidence(self, target: Target, seen: HostView) -> tuple[tuple[str, Command], ...]:  # noqa: ARG002 - the port's signature
         """Logs and inspect of every container of the project. Both may hold secrets."""
         return () if isinstance(seen.containers, Unknown) else _docker.evidence(seen.containers.value)
+
+    def symptoms(self, seen: HostView, cap: int) -> tuple[Command, ...]:
+        """The end of each container's log, and the engine's notes of its last start and exit."""
+        return () if isinstance(seen.containers, Unknown) else _symptoms.questions(seen.containers.value, cap)
+
+    def read_symptoms(self, answers: Sequence[Completed]) -> Fact[tuple[Symptom, ...]]:
+        """These, as facts."""
+        return _symptoms.read(answers)
 
     def health_questions(self) -> tuple[Command, ...]:
         """How to ask the engine for its clock and its folder."""

@@ -18,6 +18,7 @@ from lastgood.model.observed import Availability, Container, EngineHealth, HostV
 from lastgood.model.release import Image
 from lastgood.model.rival import Seen
 from lastgood.model.schema import Migrations, SchemaState
+from lastgood.model.situation import Symptom
 from lastgood.model.step import EngineStep, RenderStep
 from lastgood.model.target import Target
 from lastgood.ports.effects import Credentials, Http, Secrets
@@ -84,6 +85,14 @@ class Engine(Protocol):
 
     def evidence(self, target: Target, seen: HostView) -> tuple[tuple[str, Command], ...]:
         """Read-only commands whose output is worth keeping before a switch, by file name."""
+        ...
+
+    def symptoms(self, seen: HostView, cap: int) -> tuple[Command, ...]:
+        """Read-only commands that tell why containers fail; of each log the end, at most `cap` bytes."""
+        ...
+
+    def read_symptoms(self, answers: Sequence[Completed]) -> Fact[tuple[Symptom, ...]]:
+        """Answers to `symptoms` as facts."""
         ...
 
     def health_questions(self) -> tuple[Command, ...]:

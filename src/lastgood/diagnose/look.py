@@ -1,0 +1,168 @@
+"""Everything that a diagnosis is made from, asked for at once and within a time; what is late is unknown."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from lastgood.judge.decide import diagnose
+from lastgood.model.diagnosis import Diagnosis
+from lastgood.model.duration import spoken
+from lastgood.model.errors import LastgoodError
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.observed import HostView, Observed
+from lastgood.model.release import Grade, Image
+from lastgood.model.report import Health, History
+from lastgood.model.situation import Back, Body, Log, Neighbour, Pinned, SchemaSeen, Situation
+from lastgood.model.standing import DatabaseStatus
+from lastgood.model.target import Target
+from lastgood.observe import changes, pages, surroundings, symptoms
+from lastgood.observe.together import Asked, together
+from lastgood.plan import report
+from lastgood.ports import Tools
+
+_T = TypeVar("_T")
+_NANO = 1_000_000_000
+_MOST = 12
+
+
+@dataclass(frozen=True)
+class Ward:
+    """What a diagnosis is made with. `observe` and `schema` may raise LastgoodError; `schema` is None without one.
+
+    `others` are the other services of the environment, with how to get their tools.
+    """
+
+    target: Target
+    tools: Tools
+    observe: Callable[[], Observed]
+    schema: Callable[[Observed], DatabaseStatus] | None
+    others: Sequence[tuple[Target, Callable[[], Tools]]]
+
+
+class _Within:
+    """Questions that share one end; what raises or is late is Unknown."""
+
+    def __init__(self, tools: Tools, seconds: float) -> None:
+        self._clock = tools.clock
+        self._seconds = seconds
+        self._end = tools.clock.monotonic() + seconds
+
+    def answer(self, asked: Asked[_T]) -> _T | Unknown:
+        """The answer, or why there is none."""
+        try:
+            found = asked.within(max(0.0, self._end - self._clock.monotonic()))
+        except LastgoodError as error:
+            return Unknown(" ".join((error.what, *error.because[:1])))
+        except Exception as error:  # noqa: BLE001 - a defect in one look must not take the others' answers away
+            return Unknown(f"{type(error).__name__}: {error}")
+        return Unknown(f"no answer within {spoken(self._seconds)}") if found is None else found
+
+
+def examine(ward: Ward, seconds: float) -> Diagnosis:
+    """Look at everything for at most so many `seconds`, and judge. Never raises for what the world does."""
+    within = _Within(ward.tools, seconds)
+    observing = Asked(ward.observe)
+    around = Asked(partial(surroundings.hosts, ward.target, ward.tools))
+    others: Asked[tuple[Neighbour, ...] | Unknown] = Asked(partial(_neighbours, ward.others))
+    page = Asked(lambda: (pages.page(ward.tools),))
+    observed = within.answer(observing)
+    if isinstance(observed, Unknown):
+        seen = Situation(ward.target.name, _now(ward), observed, changes=observed, pinned=observed)
+    else:
+        seen = _seen(ward, observed, within)
+    shown = within.answer(page)
+    return diagnose(
+        msgspec.structs.replace(
+            seen,
+            hosts=within.answer(around),
+            neighbours=_flat(within.answer(others)),
+            page=shown if isinstance(shown, Unknown) else shown[0],
+        )
+    )
+
+
+def _now(ward: Ward) -> int:
+    return ward.tools.clock.now() // _NANO
+
+
+def _seen(ward: Ward, observed: Observed, within: _Within) -> Situation:
+    """What can be asked only of what was observed."""
+    near = Asked(partial(symptoms.closely, ward.tools, observed))
+    history = Asked(partial(changes.changes, ward.target, ward.tools, observed.tip.commit))
+    schema: Asked[DatabaseStatus | Unknown] | None = Asked(partial(ward.schema, observed)) if ward.schema else None
+    closely = within.answer(near)
+    bodies: Fact[tuple[Body, ...]] = closely if isinstance(closely, Unknown) else closely[0]
+    logs: Fact[tuple[Log, ...]] = closely if isinstance(closely, Unknown) else closely[1]
+    past = report.history(ward.target, observed)
+    return Situation(
+        target=ward.target.name,
+        now=_now(ward),
+        bodies=bodies,
+        looks=observed.looks,
+        logs=logs,
+        changes=within.answer(history),
+        schema=_schema(within.answer(schema)) if schema else None,
+        pinned=pinned(observed, past),
+        back=_back(ward.target, observed),
+        verified=any(one.runs and one.evidence.grade is Grade.VERIFIED for one in past.releases),
+    )
+
+
+def pinned(observed: Observed, past: History) -> Fact[Pinned]:
+    """The image that git pins, against registry, hosts and what runs."""
+    pin = observed.tip.pin
+    if isinstance(pin, Unknown):
+        return pin
+    asked = observed.registry.get(str(pin.value), Unknown("not asked"))
+    available: Fact[bool] = asked if isinstance(asked, Unknown) else Known(asked.value.digest is not None)
+    running = next((one.release.image for one in past.releases if one.runs), None)
+    runs: Fact[bool] = Known(running.same(pin.value)) if running else Unknown("what runs is not known")
+    return Known(Pinned(pin.value.name, available, _here(observed, pin.value), runs))
+
+
+def _here(observed: Observed, image: Image) -> Fact[bool]:
+    """Whether every host has the image."""
+    for view in observed.hosts.values():
+        if isinstance(view.images, Unknown):
+            return view.images
+    return Known(all(_holds(view, image) for view in observed.hosts.values()))
+
+
+def _holds(view: HostView, image: Image) -> bool:
+    there = view.images.value if isinstance(view.images, Known) else ()
+    if image.digest:
+        return any(image.digest in one.digests for one in there)
+    return any(image.tag in (*one.tags, *one.kept) for one in there)
+
+
+def _back(target: Target, observed: Observed) -> Fact[Back]:
+    good = report.status(target, observed).last_good
+    if isinstance(good, Unknown):
+        return good
+    return Known(Back(good.value.image.name, _here(observed, good.value.image) == Known(value=True)))
+
+
+def _schema(found: DatabaseStatus | Unknown) -> Fact[SchemaSeen]:
+    if isinstance(found, Unknown):
+        return found
+    ahead = found.runs.value if isinstance(found.runs, Known) else None
+    missing, pending = (ahead.missing, ahead.pending) if ahead else ((), ())
+    return Known(SchemaSeen(found.schema_version, found.dirty, missing, pending))
+
+
+def _neighbours(others: Sequence[tuple[Target, Callable[[], Tools]]]) -> tuple[Neighbour, ...]:
+    return tuple(together([partial(_neighbour, *one) for one in others[:_MOST]])) if others else ()
+
+
+def _neighbour(target: Target, tools: Callable[[], Tools]) -> Neighbour:
+    try:
+        return surroundings.neighbour(target, tools())
+    except LastgoodError as error:
+        return Neighbour(target.name, Health.UNKNOWN, error.what)
+
+
+def _flat(found: tuple[Neighbour, ...] | Unknown) -> Fact[tuple[Neighbour, ...]]:
+    return found if isinstance(found, Unknown) else Known(found)

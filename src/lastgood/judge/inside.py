@@ -1,0 +1,141 @@
+"""Causes that a release, its configuration or its schema may have: what a rollback can cure. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from lastgood.judge.outside import nothing_runs
+from lastgood.judge.page import own
+from lastgood.judge.signs import Sign
+from lastgood.judge.view import View
+from lastgood.model.diagnosis import Confidence, Evidence, Finding, Scenario, Source
+from lastgood.model.facts import Known
+from lastgood.model.situation import Asset
+
+_MISSING: Final = 400
+_BAD_PAGE: Final = (403, 404)
+_SERVER_ERROR: Final = "http 5"
+
+
+def inside(view: View) -> Iterator[Finding]:
+    """Every such cause that anything speaks for, the most special first."""
+    for rule in (_image, _memory, _migration, _configuration, _frontend, _errors):
+        found = rule(view)
+        if found:
+            yield found
+
+
+def _image(view: View) -> Finding | None:
+    """The pinned image is nowhere, or cannot be had where nothing runs."""
+    pinned = view.seen.pinned.value if isinstance(view.seen.pinned, Known) else None
+    if pinned is None or pinned.here != Known(value=False):
+        return None
+    if isinstance(pinned.available, Known):
+        if pinned.available.value:
+            return None
+        said, confidence = f"the registry has no {pinned.name}", Confidence.HIGH
+    elif nothing_runs(view):
+        said, confidence = f"{pinned.name}: {pinned.available.reason}", Confidence.MEDIUM
+    else:
+        return None
+    facts = (Evidence(Source.REGISTRY, said), Evidence(Source.ENGINE, f"{pinned.name} is on no host"))
+    return Finding(Scenario.IMAGE_MISSING, f"The image {pinned.name} cannot be pulled.", confidence, facts)
+
+
+def _memory(view: View) -> Finding | None:
+    killed = [
+        Evidence(Source.ENGINE, f"{body.name} was killed for memory", view.fell(body))
+        for body in view.mine
+        if body.oom and (view.broken or body.restarts)
+    ]
+    signs = view.of(Scenario.OUT_OF_MEMORY) if view.broken else ()
+    if not killed and not signs:
+        return None
+    confidence = Confidence.HIGH if killed else Confidence.MEDIUM
+    evidence = (*killed, *(sign.evidence() for sign in signs))
+    return Finding(Scenario.OUT_OF_MEMORY, "The service runs out of memory.", confidence, evidence)
+
+
+def _migration(view: View) -> Finding | None:
+    """Signs in logs, and the schema's own state; a schema that only differs is none while the service works."""
+    schema = view.seen.schema.value if isinstance(view.seen.schema, Known) else None
+    facts = []
+    if schema and schema.dirty:
+        facts.append(Evidence(Source.DATABASE, f"the schema is dirty at version {schema.version}"))
+    if schema and schema.missing and view.broken:
+        lacks = ", ".join(schema.missing)
+        facts.append(Evidence(Source.DATABASE, f"the database has migrations that the release does not know: {lacks}"))
+    signs = view.of(Scenario.MIGRATION)
+    if schema and schema.pending and signs:
+        facts.append(Evidence(Source.DATABASE, f"not applied: {', '.join(schema.pending)}"))
+    if not signs and not (schema and schema.dirty) and not (facts and view.down):
+        return None
+    what = "A migration failed, or the schema is not the release's."
+    confidence = Confidence.HIGH if facts and signs else Confidence.MEDIUM
+    return Finding(Scenario.MIGRATION, what, confidence, (*facts, *(sign.evidence() for sign in signs)))
+
+
+def _configuration(view: View) -> Finding | None:
+    """A validation error; or a name that does not resolve, which configuration has just brought in."""
+    signs = view.of(Scenario.CONFIGURATION) if view.broken else ()
+    signs = signs or _new_name(view)
+    if not signs:
+        return None
+    keyed = next((sign.key for sign in signs if sign.key), "")
+    key = keyed or (_only_key(view) if signs[0].scenario is Scenario.DNS else "")
+    what = f"The configuration is refused: {key}." if key else "The configuration is refused."
+    suspect = view.suspect
+    facts: tuple[Evidence, ...] = ()
+    if suspect and suspect.configures:
+        facts = (Evidence(Source.GIT, f"configuration changed in {suspect.commit[:12]}", suspect.at),)
+    confidence = Confidence.HIGH if keyed or facts else Confidence.MEDIUM
+    return Finding(Scenario.CONFIGURATION, what, confidence, (*(sign.evidence() for sign in signs), *facts), key)
+
+
+def _new_name(view: View) -> tuple[Sign, ...]:
+    added = "\n".join(view.suspect.added) if view.suspect else ""
+    return tuple(sign for sign in view.of(Scenario.DNS) if sign.host and sign.host in added)
+
+
+def _only_key(view: View) -> str:
+    return view.suspect.keys[0] if view.suspect and len(view.suspect.keys) == 1 else ""
+
+
+def _frontend(view: View) -> Finding | None:
+    page = view.page
+    bad = [] if page is None else [_said(asset) for asset in page.assets if own(page.url, asset.url) and _said(asset)]
+    if page and page.status in _BAD_PAGE and view.of(Scenario.FRONTEND):
+        bad.append(f"{page.url} is answered with {page.status}")
+    if page and page.blank and page.status < _MISSING:
+        bad.append(f"{page.url} is blank: it shows nothing and loads nothing")
+    if not bad or page is None:
+        return None
+    facts = tuple(Evidence(Source.PAGE, said) for said in bad)
+    if page.cached:
+        facts = (*facts, Evidence(Source.PAGE, f"{page.url} came out of a cache"))
+    signs = (sign.evidence() for sign in view.of(Scenario.FRONTEND))
+    return Finding(Scenario.FRONTEND, "The page is broken.", Confidence.HIGH, (*facts, *signs))
+
+
+def _said(asset: Asset) -> str:
+    """What is wrong with a script or style; empty where nothing is."""
+    if asset.status == 0:
+        return f"{asset.url}: {asset.because or 'no answer'}"
+    if asset.status >= _MISSING:
+        return f"{asset.url} is answered with {asset.status}"
+    if asset.kind.partition(";")[0].strip() == "text/html":
+        return f"{asset.url} is answered with a page instead"
+    return f"{asset.url} is empty" if asset.size == 0 else ""
+
+
+def _errors(view: View) -> Finding | None:
+    """Panics, stack traces, server errors: the release's code, unless something more special is found."""
+    signs = view.of(Scenario.API_ERRORS)
+    answers = [look for look in view.failing if look.signature.startswith(_SERVER_ERROR) and not nothing_runs(view)]
+    ill = [body for body in view.unhealthy if not view.failing or answers]
+    crashed = [body for body in view.down if body.exit_code or body.restarts]
+    if not signs and not answers and not ill and not crashed:
+        return None
+    evidence = tuple(sign.evidence() for sign in signs)
+    what = "The service exits." if crashed else "The service answers with errors."
+    confidence = Confidence.HIGH if signs and view.broken else Confidence.MEDIUM
+    return Finding(Scenario.API_ERRORS, what, confidence, evidence)

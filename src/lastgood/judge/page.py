@@ -1,0 +1,82 @@
+"""A page's HTML read as a browser would: which scripts and styles it loads, and whether it shows anything. Pure."""
+
+from html.parser import HTMLParser
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+_CAP: Final = 512 * 1024
+_MOST: Final = 40
+_VOID: Final = frozenset({"script", "style", "noscript", "template", "title", "head"})
+_SHOWS: Final = frozenset({"img", "svg", "canvas", "video", "iframe", "input", "button", "form"})
+_LOADED: Final = frozenset({"stylesheet", "modulepreload", "preload"})
+
+
+class Read:
+    """What a page names: absolute URLs of its `assets`, in order, and whether it is `blank` without them."""
+
+    def __init__(self, assets: tuple[str, ...], *, blank: bool) -> None:
+        self.assets = assets
+        self.blank = blank
+
+
+def read(url: str, content: bytes) -> Read:
+    """The page at `url`. At most 512 KiB of it are read and 40 assets named; broken HTML is read as far as it goes."""
+    parser = _Page(url)
+    parser.feed(content[:_CAP].decode(errors="replace"))
+    parser.close()
+    assets = tuple(dict.fromkeys(parser.assets))[:_MOST]
+    return Read(assets, blank=not (parser.shown or parser.inline or assets))
+
+
+def own(url: str, asset: str) -> bool:
+    """Whether an asset comes from the page's own origin: what others serve is not the release's doing."""
+    return urlsplit(url)[:2] == urlsplit(asset)[:2]
+
+
+class _Page(HTMLParser):
+    def __init__(self, url: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self._base = url
+        self._within: list[str] = []
+        self.assets: list[str] = []
+        self.shown = False
+        self.inline = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Notes what is loaded."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "base" and given.get("href"):
+            self._base = _joined(self._base, given["href"]) or self._base
+        elif tag == "script":
+            self._named(given.get("src", ""))
+        elif tag == "link" and _LOADED & set(given.get("rel", "").lower().split()):
+            self._named(given.get("href", "") if given.get("as", "script") in {"script", "style", ""} else "")
+        if tag in _VOID:
+            self._within.append(tag)
+        self.shown = self.shown or tag in _SHOWS
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leaves an element whose text is not shown."""
+        if tag in self._within:
+            del self._within[self._within.index(tag) :]
+
+    def handle_data(self, data: str) -> None:
+        """Text that is shown, or a script in the page itself."""
+        if not data.strip():
+            return
+        if not self._within:
+            self.shown = True
+        elif self._within[-1] == "script":
+            self.inline = True
+
+    def _named(self, name: str) -> None:
+        found = _joined(self._base, name) if name else ""
+        if found.startswith(("http://", "https://")):
+            self.assets.append(found)
+
+
+def _joined(base: str, name: str) -> str:
+    try:
+        return urljoin(base, name.strip()).partition("#")[0]
+    except ValueError:
+        return ""

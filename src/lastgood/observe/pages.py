@@ -1,0 +1,74 @@
+"""A frontend looked at as a browser loads it: the page, and every script and style it names, by HTTP."""
+
+from collections.abc import Iterator
+from functools import partial
+from urllib.parse import urljoin, urlsplit
+
+from lastgood.judge import page as html
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.situation import Asset, Page
+from lastgood.observe.together import together
+from lastgood.ports import Http, Response, Tools
+
+_OK = 200
+_NOT_FOUND = (403, 404)
+_LIMIT = 5.0
+_LONG = "longer than"
+
+
+def page(tools: Tools) -> Fact[Page] | None:
+    """The page that the probes' addresses belong to; None where the service shows none there."""
+    for url in addresses(tuple(probe.name for probe in tools.probes)):
+        answer = tools.http.ask(url, timeout=_LIMIT)
+        if isinstance(answer, Unknown):
+            return Unknown(f"{url}: {answer.reason}")
+        response = answer.value
+        if "html" in _kind(response) and response.status in (_OK, *_NOT_FOUND):
+            return Known(_page(tools.http, url, response))
+    return None
+
+
+def addresses(probes: tuple[str, ...]) -> Iterator[str]:
+    """Where pages may be: the folder of a probe that asks for a file or a folder (`/`, `/version.json`).
+
+    An address such as `/health` says nothing: what stands at `/` beside it may be another service.
+    """
+    found = []
+    for url in probes:
+        if url.startswith(("http://", "https://")):
+            last = urlsplit(url).path.rpartition("/")[2]
+            if not last or "." in last:
+                found.append(urljoin(url, "./") if urlsplit(url).path else url + "/")
+    return iter(dict.fromkeys(found))
+
+
+def _page(http: Http, url: str, response: Response) -> Page:
+    found = html.read(url, response.body)
+    mine = [asset for asset in found.assets if html.own(url, asset)]
+    assets = tuple(together([partial(_asset, http, asset) for asset in mine])) if mine else ()
+    return Page(url, response.status, assets, found.blank, _cached(response))
+
+
+def _asset(http: Http, url: str) -> Asset:
+    """Asked for without its body; what says anything but 200 to that is asked again as browsers do."""
+    head = http.ask(url, method="HEAD", timeout=_LIMIT)
+    if isinstance(head, Known) and head.value.status == _OK:
+        length = head.value.headers.get("content-length", "")
+        return Asset(url, _OK, _kind(head.value), int(length) if length.isdecimal() else None)
+    whole = http.ask(url, timeout=_LIMIT)
+    if isinstance(whole, Known):
+        return Asset(url, whole.value.status, _kind(whole.value), len(whole.value.body))
+    if _LONG in whole.reason:  # it is there, and longer than what is read of an answer
+        return Asset(url, _OK)
+    return Asset(url, 0, because=whole.reason)
+
+
+def _kind(response: Response) -> str:
+    return response.headers.get("content-type", "").lower()
+
+
+def _cached(response: Response) -> bool:
+    """Whether a cache answered (RFC 9111, 5.1: Age; the other two are what CDNs say)."""
+    headers = response.headers
+    hit = f"{headers.get('x-cache', '')} {headers.get('cf-cache-status', '')}".lower()
+    return headers.get("age", "0") not in ("", "0") or "hit" in hit

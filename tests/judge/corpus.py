@@ -1,0 +1,197 @@
+"""The corpus of situations: data files, read into what the rules are given."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from lastgood.judge import page as pages
+from lastgood.judge.logs import read
+from lastgood.model.diagnosis import Action, Scenario
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.observed import Look, State
+from lastgood.model.report import Health
+from lastgood.model.situation import (
+    Asset,
+    Back,
+    Body,
+    Change,
+    Disk,
+    HostSeen,
+    Log,
+    Neighbour,
+    Page,
+    Pinned,
+    SchemaSeen,
+    Situation,
+)
+
+FOLDER = Path(__file__).with_name("corpus")
+HELD_OUT = "held_out"
+NOW = int(datetime(2026, 11, 28, 3, tzinfo=UTC).timestamp())
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_URL = "https://shop.example/api/health"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One situation with what a good on-call engineer would say of it; any of `actions` is right."""
+
+    name: str
+    file: str
+    seen: Situation
+    scenario: Scenario
+    actions: tuple[Action, ...]
+    key: str
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the rules were never mended by it."""
+        return self.file == HELD_OUT
+
+
+def cases() -> list[Case]:
+    """Every situation of every file. Raises KeyError, ValueError where a file is no corpus."""
+    yaml = YAML(typ="safe")
+    return [_case(path.stem, one) for path in sorted(FOLDER.glob("*.yaml")) for one in yaml.load(path)]
+
+
+def _case(file: str, given: dict[str, Any]) -> Case:
+    expect = given.pop("expect")
+    action = expect["action"]
+    actions = tuple(Action(one) for one in (action if isinstance(action, list) else [action]))
+    name = given.pop("name")
+    return Case(name, file, situation(given), Scenario(expect["scenario"]), actions, expect.get("key", ""))
+
+
+def situation(given: dict[str, Any]) -> Situation:
+    """A situation from its short form; what is left out is an ordinary world with nothing the matter."""
+    runs_old, pinned = given.get("runs_old", False), given.get("pinned")
+    back = Known(Back("sha-1111111", given["back_to_here"])) if "back_to_here" in given else Unknown("not said")
+    return Situation(
+        target=given.get("target", "shop-api/prod"),
+        now=NOW,
+        bodies=_fact(given["containers"], lambda found: tuple(_body(one) for one in found)),
+        looks=tuple(_look(one) for one in given["looks"]),
+        logs=_fact(given.get("logs", {}), lambda found: tuple(_log(*each, given) for each in found.items())),
+        changes=_fact(given["changes"], lambda found: tuple(_change(n, one) for n, one in enumerate(found))),
+        schema=Known(_schema(given["schema"])) if "schema" in given else None,
+        hosts=_fact(given.get("host", {}), lambda found: (_host(found),)),
+        neighbours=Known(_neighbours(given.get("neighbours", {"shop-web": "healthy", "billing-api": "healthy"}))),
+        page=Known(_page(given["page"])) if "page" in given else None,
+        pinned=Known(_pinned(pinned or {}, runs=bool(given["containers"]) and not runs_old)),
+        back=back,
+        verified=given.get("verified", False),
+    )
+
+
+def _fact(given: Any, make: Any) -> Fact[Any]:
+    if isinstance(given, str):
+        return Unknown(given.removeprefix("unknown: "))
+    return Known(make(given))
+
+
+def _ago(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([smhd])", text)
+    assert found, text
+    return NOW - int(found[1]) * _UNITS[found[2]]
+
+
+def _body(given: dict[str, Any]) -> Body:
+    began = _ago(given.get("created", given.get("started", "1h")))
+    return Body(
+        name=given["name"],
+        mine=given.get("mine", True),
+        state=State(given.get("state", "running")),
+        exit_code=given.get("exit", 0),
+        error=given.get("error", ""),
+        oom=given.get("oom", False),
+        restarts=given.get("restarts", 0),
+        health=given.get("health", ""),
+        health_log=given.get("health_log", ""),
+        created=began,
+        started=_ago(given["started"]) if "started" in given else began,
+        kept_up=given.get("policy", "") in {"always", "unless-stopped"},
+    )
+
+
+def _look(text: str) -> Look:
+    if text.startswith("ok"):
+        return Look(_URL, ok=True, said=f"200 in {text[3:]} s", elapsed=float(text[3:]))
+    if text.startswith("slow"):
+        return Look(_URL, ok=False, said=f"200, but in {text[5:]} s; the limit is 1.0 s", signature="http slow")
+    if text.startswith("no answer"):
+        return Look(_URL, ok=False, said=text, signature=f"http {text}")
+    signature = "http json version" if ", but version" in text else f"http {text[:3]}"
+    return Look(_URL, ok=False, said=text, signature=signature)
+
+
+def _log(name: str, given: dict[str, Any], whole: dict[str, Any]) -> Log:
+    """Stamped as the engine stamps lines: one a second, so that a log is as old as it says."""
+    begun = datetime.fromtimestamp(_ago(given["ago"]), UTC)
+    lines = given["text"].splitlines()
+    stamped = (
+        f"{begun + timedelta(seconds=number):%Y-%m-%dT%H:%M:%S}.000000000Z {line}\n"
+        for number, line in enumerate(lines)
+    )
+    mine = {one["name"]: one.get("mine", True) for one in whole["containers"]}
+    return read(name, "".join(stamped).encode(), mine=mine[name])
+
+
+def _change(number: int, given: dict[str, Any]) -> Change:
+    image = given.get("image", False)
+    return Change(
+        at=_ago(given["ago"]),
+        commit=f"{0xC0FFEE + number:040x}",
+        parent=f"{0xBEEF + number:040x}",
+        subject="a change",
+        author="Robin",
+        image=image,
+        before="sha-1111111" if image else "",
+        after="sha-2222222" if image else "",
+        keys=tuple(given.get("keys", ())),
+        added=tuple(given.get("added", ())),
+        files=tuple(given.get("files", ())),
+    )
+
+
+def _schema(given: dict[str, Any]) -> SchemaSeen:
+    missing, pending = tuple(given.get("missing", ())), tuple(given.get("pending", ()))
+    return SchemaSeen(given["version"], given.get("dirty", False), missing, pending)
+
+
+def _host(given: dict[str, Any]) -> HostSeen:
+    disks = given.get("disk", {"/": 0.41})
+    return HostSeen(
+        "local",
+        given.get("load", 0.3),
+        given.get("memory", 0.5),
+        tuple(Disk(path, free) for path, free in disks.items()),
+    )
+
+
+def _neighbours(given: dict[str, str]) -> tuple[Neighbour, ...]:
+    words = {"down": Health.UNHEALTHY, "healthy": Health.HEALTHY, "unknown": Health.UNKNOWN}
+    return tuple(
+        Neighbour(f"{name}/prod", words[word], "502" if word == "down" else "") for name, word in given.items()
+    )
+
+
+def _page(given: dict[str, Any]) -> Page:
+    """The HTML is read as in production; what its assets were answered with is recorded."""
+    answers = given["assets"]
+    found = pages.read(given["url"], given["html"].encode())
+    known = {url if "//" in url else f"https://shop.example{url}": answer for url, answer in answers.items()}
+    assets = tuple(
+        Asset(url, known[url][0], known[url][1], known[url][2] if len(known[url]) > 2 else 1000) for url in found.assets
+    )
+    return Page(given["url"], given.get("status", 200), assets, found.blank, given.get("cached", False))
+
+
+def _pinned(given: dict[str, Any], *, runs: bool) -> Pinned:
+    available = given.get("available", True)
+    told: Fact[bool] = Unknown(available.removeprefix("unknown: ")) if isinstance(available, str) else Known(available)
+    return Pinned("sha-2222222", told, Known(given.get("here", True)), Known(runs))
