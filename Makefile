@@ -28,8 +28,8 @@ bench: servers
 	@echo "bench: measuring"
 	@$(BIN)/python -m bench
 
-judge: $(READY)
-	@$(BIN)/python -m tests.judge
+judge: $(if $(filter no,$(LIVE)),$(READY),prepare)
+	@$(BIN)/python -m tests.judge $(if $(filter no,$(LIVE)),,--live)
 
 lint: $(READY)
 	@echo "lint: ruff, mypy, lint-imports, interrogate"

@@ -12,7 +12,7 @@ import pytest
 
 from lastgood.cli.carry import RunReport
 from lastgood.cli.out import VERSION, Error
-from lastgood.model import errors, lint
+from lastgood.model import diagnosis, errors, lint
 from lastgood.model.backups import BackupMade, Backups, Checked, Kept, Verification
 from lastgood.model.database import Backup, Difference
 from lastgood.model.lint import Finding, Linted, Proof, Proved
@@ -55,6 +55,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "A part:": Part,
     "A restore has `images`, a list of runnable, and `steps` and `because` like an attempt. Where `plan.plan` is "
     "`nothing`:": NothingToDo,
+    "## `diagnosis`": diagnosis.Diagnosis,
+    "A cause:": diagnosis.Finding,
     "## `images`": Images,
     "A needed image:": Needed,
     "A leftover:": Leftover,
@@ -175,6 +177,9 @@ def test_every_step_must_be_documented_with_its_fields() -> None:
 def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
     assert (names(Built), names(Source)) == (["image", "source"], ["revision", "said_by"])
     assert names(Passed) == ["commit", "because"]
+    assert names(diagnosis.Evidence) == ["source", "said", "at"]
+    assert names(diagnosis.Harmless) == ["action", "command", "because"]
+    assert names(diagnosis.Destructive) == ["action", "command", "because", "scenario"]
     assert names(Restore) == ["images", "steps", "because"]
     assert names(Difference) == ["real", "order"]
     assert names(LeftOut) == ["host", "because"]
@@ -186,6 +191,7 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
 
 def test_every_word_of_an_enumeration_must_be_documented() -> None:
     words = [*Scope, *Grade, *Health, *Mark, *Truth, *lint.Mark, *lint.Outcome]
+    words += [*diagnosis.Scenario, *diagnosis.Source, *diagnosis.Confidence, *diagnosis.Action]
     assert [word.value for word in words if f"`{word.value}`" not in PAGE] == []
 
 

@@ -1,37 +1,83 @@
-"""`make judge`: the corpus judged, the confusion matrix, and failure for a wrong change of production."""
+"""`make judge`: every situation judged, the confusion matrix, and failure for a wrong change of production."""
 
+import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from lastgood.judge.decide import diagnose
 from lastgood.model.diagnosis import Action, Destructive, Diagnosis, Scenario
 from tests.judge.corpus import Case, cases
 
 LEAST = 0.9
-Judged = tuple[Case, Diagnosis]
 
 
-def dangerous(case: Case, said: Diagnosis) -> bool:
-    """Whether it recommends to change production in a way that is not right here."""
-    return isinstance(said.recommendation, Destructive) and said.recommendation.action not in case.actions
+class Answer(NamedTuple):
+    """What is said of a situation."""
+
+    scenario: Scenario
+    action: Action
+    key: str
+    changes: bool
 
 
-def right(case: Case, said: Diagnosis) -> bool:
-    """Whether scenario, key and recommendation are all as expected."""
-    key = not case.key or said.key == case.key
-    return said.scenario is case.scenario and key and said.recommendation.action in case.actions
+class Outcome(NamedTuple):
+    """One situation: what it is, and what is said of it."""
+
+    part: str
+    name: str
+    scenario: Scenario
+    actions: tuple[Action, ...]
+    key: str
+    said: Answer
+
+    @property
+    def dangerous(self) -> bool:
+        """Whether it is advised to change production in a way that is not right here."""
+        return self.said.changes and self.said.action not in self.actions
+
+    @property
+    def right(self) -> bool:
+        """Whether scenario, key and advice are all as expected."""
+        key = not self.key or self.said.key == self.key
+        return self.said.scenario is self.scenario and key and self.said.action in self.actions
 
 
-def judged() -> list[Judged]:
-    """Every situation with what is said of it."""
+def recorded() -> list[tuple[Case, Diagnosis]]:
+    """Every situation of the corpus with its diagnosis."""
     return [(case, diagnose(case.seen)) for case in cases()]
 
 
-def _matrix(found: Sequence[Judged]) -> list[str]:
+def outcome(case: Case, said: Diagnosis) -> Outcome:
+    """A recorded situation's."""
+    advice = said.recommendation
+    answer = Answer(said.scenario, advice.action, said.key, isinstance(advice, Destructive))
+    return Outcome(case.file, case.name, case.scenario, case.actions, case.key, answer)
+
+
+def made() -> Iterator[Outcome]:
+    """Situations on a real world, judged by the command itself."""
+    from sandbox.world import World
+    from tests.judge.live import situations
+
+    with World.up(web=True) as world:
+        for live in situations(world):
+            done = world.lastgood("diagnose", live.service, "prod", "--json")
+            answer = answered(json.loads(done.stdout))
+            yield Outcome("live", live.name, live.scenario, (live.action,), live.key, answer)
+
+
+def answered(said: dict[str, Any]) -> Answer:
+    """What the command printed."""
+    advice = said["recommendation"]
+    return Answer(Scenario(said["scenario"]), Action(advice["action"]), said["key"], advice["kind"] == "destructive")
+
+
+def _matrix(found: Sequence[Outcome]) -> list[str]:
     """Rows: what it is. Columns: what was said, by the number of the row."""
-    used = [one for one in Scenario if any(one in (case.scenario, said.scenario) for case, said in found)]
-    count = Counter((case.scenario, said.scenario) for case, said in found)
+    used = [one for one in Scenario if any(one in (each.scenario, each.said.scenario) for each in found)]
+    count = Counter((each.scenario, each.said.scenario) for each in found)
     head = " " * 19 + "".join(f"{number:>4}" for number in range(1, len(used) + 1))
     rows = [
         f"{number:>2} {row:<16}" + "".join(f"{count[row, column] or '.':>4}" for column in used)
@@ -40,8 +86,11 @@ def _matrix(found: Sequence[Judged]) -> list[str]:
     return [head, *rows]
 
 
-def _actions(found: Sequence[Judged]) -> list[str]:
-    count = Counter((case.actions[0], said.recommendation.action) for case, said in found)
+def _actions(found: Sequence[Outcome]) -> list[str]:
+    """Rows: the best advice. Columns: the advice given; where several are right and one of them is given, that."""
+    count = Counter(
+        (each.said.action if each.said.action in each.actions else each.actions[0], each.said.action) for each in found
+    )
     head = " " * 19 + "".join(f"{one:>16}" for one in Action)
     return [
         head,
@@ -49,29 +98,36 @@ def _actions(found: Sequence[Judged]) -> list[str]:
     ]
 
 
-def _figures(name: str, found: Sequence[Judged]) -> str:
-    good = sum(said.scenario is case.scenario for case, said in found)
-    whole = sum(right(*one) for one in found)
-    bad = sum(dangerous(*one) for one in found)
-    return f"{name}: {len(found)} situations; scenario right {good}, all right {whole}, wrong changes {bad}"
+def _figures(part: str, found: Sequence[Outcome]) -> str:
+    good = sum(each.said.scenario is each.scenario for each in found)
+    whole = sum(each.right for each in found)
+    bad = sum(each.dangerous for each in found)
+    return f"{part:<16} {len(found):>4} situations, scenario right {good:>4}, all right {whole:>4}, wrong changes {bad}"
 
 
-def main() -> int:
-    """Print the figures; 1 where a change is recommended wrongly, or fewer than nine of ten are right."""
-    found = judged()
+def _wrong(each: Outcome) -> str:
+    said, key = each.said, f", key {each.said.key or 'none'}" if each.key else ""
+    mark = "WRONG CHANGE" if each.dangerous else "wrong"
+    best = f"{each.scenario}, {each.actions[0]}"
+    return f"{mark}: {each.part}: {each.name}: {said.scenario}, {said.action}{key}; it is {best}"
+
+
+def report(found: Sequence[Outcome]) -> int:
+    """Print matrix and figures; 1 where a change is advised wrongly, or fewer than nine of ten are right."""
     print("\n".join((*_matrix(found), "", *_actions(found), "")))
-    for case, said in found:
-        if not right(case, said):
-            told = f"{said.scenario}, {said.recommendation.action}" + (
-                f", key {said.key or 'none'}" if case.key else ""
-            )
-            mark = "WRONG CHANGE" if dangerous(case, said) else "wrong"
-            print(f"{mark}: {case.file}: {case.name}: {told}; it is {case.scenario}, {case.actions[0]}")
-    mended, held = [one for one in found if not one[0].held_out], [one for one in found if one[0].held_out]
-    print("\n".join(("", _figures("mended by", mended), _figures("held out", held))))
-    enough = sum(right(*one) for one in found) >= LEAST * len(found)
-    return 0 if enough and not any(dangerous(*one) for one in found) else 1
+    print("\n".join(_wrong(each) for each in found if not each.right))
+    for part in dict.fromkeys(each.part for each in found):
+        print(_figures(part, [each for each in found if each.part == part]))
+    print(_figures("all", found))
+    enough = sum(each.right for each in found) >= LEAST * len(found)
+    return 0 if enough and not any(each.dangerous for each in found) else 1
+
+
+def main(words: Sequence[str]) -> int:
+    """Judge the corpus, with `--live` what is made on a real world as well."""
+    found = [outcome(*each) for each in recorded()]
+    return report([*found, *(made() if "--live" in words else ())])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

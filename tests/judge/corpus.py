@@ -186,7 +186,8 @@ def _page(given: dict[str, Any]) -> Page:
     found = pages.read(given["url"], given["html"].encode())
     known = {url if "//" in url else f"https://shop.example{url}": answer for url, answer in answers.items()}
     assets = tuple(
-        Asset(url, known[url][0], known[url][1], known[url][2] if len(known[url]) > 2 else 1000) for url in found.assets
+        Asset(url, known[url][0], known[url][1], (*known[url], 1000)[2], module=url in found.modules)
+        for url in found.assets
     )
     return Page(given["url"], given.get("status", 200), assets, found.blank, given.get("cached", False))
 

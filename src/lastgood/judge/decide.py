@@ -31,7 +31,7 @@ _ORDER: Final = (
     Scenario.PROBE,
     Scenario.API_ERRORS,
 )
-_TOLD: Final = 5
+_TOLD: Final = 3
 
 
 def diagnose(seen: Situation) -> Diagnosis:
@@ -61,11 +61,9 @@ def diagnose(seen: Situation) -> Diagnosis:
 
 def _found(view: View) -> tuple[Finding, ...]:
     found = [*outside(view), *inside(view)]
-    scenarios = {finding.scenario for finding in found}
-    if Scenario.CONFIGURATION in scenarios and any(
-        finding.scenario is Scenario.CONFIGURATION and not view.of(Scenario.CONFIGURATION) for finding in found
-    ):
-        found = [one for one in found if one.scenario is not Scenario.DNS]  # the name is new: it was mistyped
+    if not view.of(Scenario.CONFIGURATION) and any(one.scenario is Scenario.CONFIGURATION for one in found):
+        # The configuration has just brought the name in that cannot be reached: it was mistyped.
+        found = [one for one in found if one.scenario not in (Scenario.DNS, Scenario.DEPENDENCY)]
     return tuple(sorted(found, key=lambda one: _ORDER.index(one.scenario)))
 
 
@@ -100,7 +98,7 @@ def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
     if view.too_late and chosen.scenario is not Scenario.IMAGE_MISSING and view.onset:
         began, came = _moment(view.onset), _moment(view.too_late.at)
         yield f"it began at {began}, before the newest change came at {came}"
-    if chosen.scenario is Scenario.API_ERRORS and not view.failing and view.seen.looks:
+    if chosen.scenario is Scenario.API_ERRORS and not view.failing and not view.down and view.seen.looks:
         yield "every probe passes"
     if chosen.scenario is Scenario.FRONTEND and view.page and view.page.cached:
         yield "the page came out of a cache: an old page names assets that are gone, whatever runs"
@@ -124,10 +122,16 @@ def _since(view: View, chosen: Finding) -> Fact[int]:
 
 def _changed(change: Change) -> str:
     image = f"image {change.before or 'none'} to {change.after}" if change.image else ""
-    keys = f"keys {', '.join(change.keys[:_TOLD])}" if change.keys else ""
-    files = f"files {', '.join(change.files[:_TOLD])}" if change.files else ""
+    whole = change.image and not change.before  # the first pin: all of it is new
+    keys = f"keys {_some(change.keys)}" if change.keys and not whole else ""
+    files = f"files {_some(change.files)}" if change.files and not whole else ""
     by = f' in {change.commit[:12]} "{change.subject}" by {change.author}' if change.commit else ""
     return f"{_moment(change.at)}: {'; '.join(part for part in (image, keys, files) if part) or 'the folder'}{by}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    rest = len(names) - _TOLD
+    return ", ".join(names[:_TOLD]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _moment(at: int) -> str:

@@ -1,5 +1,6 @@
 """Causes that a release, its configuration or its schema may have: what a rollback can cure. Pure."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,11 +10,19 @@ from lastgood.judge.signs import Sign
 from lastgood.judge.view import View
 from lastgood.model.diagnosis import Confidence, Evidence, Finding, Scenario, Source
 from lastgood.model.facts import Known
+from lastgood.model.observed import State
 from lastgood.model.situation import Asset
 
 _MISSING: Final = 400
+_SCRIPT: Final = re.compile(r"javascript|ecmascript|json|wasm")  # WHATWG HTML: what a module script may be
+_WORD: Final = re.compile(r"[A-Za-z][\w-]*(?:\.[\w-]+)*")
+_ADDRESS: Final = re.compile(r"url|uri|dsn|host|addr|endpoint|server", re.IGNORECASE)
+_JUST: Final = 30 * 60
+_HOST: Final = re.compile(r"[.\d-]")
 _BAD_PAGE: Final = (403, 404)
 _SERVER_ERROR: Final = "http 5"
+# 0, and what the shell makes of SIGINT, SIGKILL and SIGTERM: somebody or the kernel ended it, no fault of its code.
+_FROM_OUTSIDE: Final = (0, 130, 137, 143)
 
 
 def inside(view: View) -> Iterator[Finding]:
@@ -81,7 +90,7 @@ def _configuration(view: View) -> Finding | None:
     if not signs:
         return None
     keyed = next((sign.key for sign in signs if sign.key), "")
-    key = keyed or (_only_key(view) if signs[0].scenario is Scenario.DNS else "")
+    key = keyed or (_only_key(view) if signs[0].scenario is not Scenario.CONFIGURATION else "")
     what = f"The configuration is refused: {key}." if key else "The configuration is refused."
     suspect = view.suspect
     facts: tuple[Evidence, ...] = ()
@@ -92,8 +101,24 @@ def _configuration(view: View) -> Finding | None:
 
 
 def _new_name(view: View) -> tuple[Sign, ...]:
-    added = "\n".join(view.suspect.added) if view.suspect else ""
-    return tuple(sign for sign in view.of(Scenario.DNS) if sign.host and sign.host in added)
+    """Signs of something that cannot be reached by a name which the configuration has just brought in.
+
+    An address is shown masked where it holds a password: its key tells, where nothing but configuration changed.
+    """
+    change = view.suspect
+    if change is None or view.others_down:
+        return ()
+    unreached = (*view.of(Scenario.DNS), *view.of(Scenario.DEPENDENCY))
+    just = (view.onset or view.seen.now) - change.at <= _JUST and not change.image
+    if just and any(_ADDRESS.search(key) for key in change.keys):
+        return unreached
+    fresh = _names(change.added) - _names(change.removed)
+    return tuple(sign for sign in unreached if fresh & _names((sign.text,)))
+
+
+def _names(lines: tuple[str, ...]) -> set[str]:
+    """What looks like the name of a host: it has a dot, a hyphen or a digit in it."""
+    return {word for line in lines for word in _WORD.findall(line) if _HOST.search(word)}
 
 
 def _only_key(view: View) -> str:
@@ -124,6 +149,8 @@ def _said(asset: Asset) -> str:
         return f"{asset.url} is answered with {asset.status}"
     if asset.kind.partition(";")[0].strip() == "text/html":
         return f"{asset.url} is answered with a page instead"
+    if asset.module and asset.kind and not _SCRIPT.search(asset.kind):
+        return f"{asset.url} is answered as {asset.kind}: no browser runs a module of that type"
     return f"{asset.url} is empty" if asset.size == 0 else ""
 
 
@@ -132,7 +159,7 @@ def _errors(view: View) -> Finding | None:
     signs = view.of(Scenario.API_ERRORS)
     answers = [look for look in view.failing if look.signature.startswith(_SERVER_ERROR) and not nothing_runs(view)]
     ill = [body for body in view.unhealthy if not view.failing or answers]
-    crashed = [body for body in view.down if body.exit_code or body.restarts]
+    crashed = [b for b in view.down if b.exit_code not in _FROM_OUTSIDE or b.state is State.RUNNING]
     if not signs and not answers and not ill and not crashed:
         return None
     evidence = tuple(sign.evidence() for sign in signs)

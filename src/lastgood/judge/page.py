@@ -12,10 +12,11 @@ _LOADED: Final = frozenset({"stylesheet", "modulepreload", "preload"})
 
 
 class Read:
-    """What a page names: absolute URLs of its `assets`, in order, and whether it is `blank` without them."""
+    """What a page names: absolute URLs of its `assets`, in order, which of them are `modules`; `blank` without any."""
 
-    def __init__(self, assets: tuple[str, ...], *, blank: bool) -> None:
+    def __init__(self, assets: tuple[str, ...], modules: frozenset[str], *, blank: bool) -> None:
         self.assets = assets
+        self.modules = modules
         self.blank = blank
 
 
@@ -25,7 +26,7 @@ def read(url: str, content: bytes) -> Read:
     parser.feed(content[:_CAP].decode(errors="replace"))
     parser.close()
     assets = tuple(dict.fromkeys(parser.assets))[:_MOST]
-    return Read(assets, blank=not (parser.shown or parser.inline or assets))
+    return Read(assets, frozenset(parser.modules), blank=not (parser.shown or parser.inline or assets))
 
 
 def own(url: str, asset: str) -> bool:
@@ -39,6 +40,7 @@ class _Page(HTMLParser):
         self._base = url
         self._within: list[str] = []
         self.assets: list[str] = []
+        self.modules: list[str] = []
         self.shown = False
         self.inline = False
 
@@ -48,7 +50,7 @@ class _Page(HTMLParser):
         if tag == "base" and given.get("href"):
             self._base = _joined(self._base, given["href"]) or self._base
         elif tag == "script":
-            self._named(given.get("src", ""))
+            self._named(given.get("src", ""), module=given.get("type", "") == "module")
         elif tag == "link" and _LOADED & set(given.get("rel", "").lower().split()):
             self._named(given.get("href", "") if given.get("as", "script") in {"script", "style", ""} else "")
         if tag in _VOID:
@@ -69,10 +71,11 @@ class _Page(HTMLParser):
         elif self._within[-1] == "script":
             self.inline = True
 
-    def _named(self, name: str) -> None:
+    def _named(self, name: str, *, module: bool = False) -> None:
         found = _joined(self._base, name) if name else ""
         if found.startswith(("http://", "https://")):
             self.assets.append(found)
+            self.modules += [found] * module
 
 
 def _joined(base: str, name: str) -> str:

@@ -94,6 +94,8 @@ MIGRATION: Final = _any(
     r"FlywayMigrateException",
     r"Migration checksum mismatch",
     r"liquibase\.exception",
+    r"later migrations canceled",
+    r"Could not find table '",
     r"PendingMigrationError",
     r"\bP3018\b",
 )
@@ -144,6 +146,7 @@ KEYED: Final = (
     rf"(?i:error decoding) '(?P<key>{_KEY})'",
     rf"Failed to bind properties under '(?P<key>{_KEY})'",
     rf"flag provided but not defined: -(?P<key>{_KEY})",
+    rf"\bpath: \[ ?['\"](?P<key>{_NAMED})['\"] ?\]",
     rf"\b(?P<key>{_NAMED})\b{_Q}(?: environment variable)?:? (?:is |was )?(?i:required|not set|missing|must be set)",
 )
 CONFIGURATION: Final = _any(
@@ -157,7 +160,9 @@ CONFIGURATION: Final = _any(
     r"invalid configuration",
 )
 BELOW: Final = _any(
-    r"\d+ validation errors? for \w*(?:Settings|Config|Env)\w*", r"missing (?:required )?environment variables?:\s*$"
+    r"\d+ validation errors? for \w*(?:Settings|Config|Env)\w*",
+    r"missing (?:required )?environment variables?:\s*$",
+    r"variables .{0,80}\bnot (?:present|set|defined)\b.{0,40}:\s*$",
 )
 FRONTEND: Final = _any(
     r"open\(\) \"[^\"]+\.(?:m?js|css)\" failed \(2: No such file or directory\)",

@@ -11,6 +11,8 @@ from lastgood.model.situation import Body, Line, Log
 
 _SERVER_ERROR: Final = 500
 _NEAR: Final = 8
+# What another container says counts only where the host is meant: its own troubles show in how it fares.
+_OF_OTHERS: Final = (Scenario.DISK_FULL,)
 _SHOWN: Final = 200
 
 
@@ -67,7 +69,7 @@ def _of_log(log: Log, since: int) -> Iterator[Sign]:
     lines = [line for line in log.lines if not line.at or line.at >= since]
     for number, line in enumerate(lines):
         sign = _of_line(log, lines, number, line)
-        if sign:
+        if sign and (log.mine or sign.scenario in _OF_OTHERS):
             yield sign
 
 

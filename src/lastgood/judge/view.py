@@ -20,6 +20,8 @@ _INCIDENT: Final = 3600
 _SLACK: Final = 120
 _OLD: Final = 24 * 3600
 _MANY: Final = 3
+_AGAIN: Final = 2
+_JUST: Final = 90
 _DOWN: Final = (State.EXITED, State.DEAD, State.RESTARTING, State.CREATED)
 
 
@@ -37,7 +39,11 @@ class View:
     @cached_property
     def down(self) -> tuple[Body, ...]:
         """Containers of the pin that do not run, or run only between two exits."""
-        return tuple(body for body in self.mine if body.state in _DOWN)
+        return tuple(body for body in self.mine if body.state in _DOWN or self._loops(body))
+
+    def _loops(self, body: Body) -> bool:
+        """Whether a container runs only until its next exit: the engine has started it again, and just now."""
+        return body.restarts >= _AGAIN and self.seen.now - body.started < _JUST
 
     @cached_property
     def unhealthy(self) -> tuple[Body, ...]:

@@ -68,8 +68,8 @@ class Change(msgspec.Struct, frozen=True):
     """One commit of the deploy branch that touched the service; `at` in Unix seconds.
 
     `image` tells that it pinned another one, from `before` to `after`. `keys` are the configuration's keys on changed
-    lines, `added` the new lines themselves with secrets masked, `files` what else of the folder it changed. `parent`
-    is the commit to go back to.
+    lines, `added` and `removed` those lines themselves with secrets masked, `files` what else of the folder it
+    changed. `parent` is the commit to go back to.
     """
 
     at: int
@@ -82,6 +82,7 @@ class Change(msgspec.Struct, frozen=True):
     after: str = ""
     keys: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
 
     @property
@@ -127,7 +128,7 @@ class Neighbour(msgspec.Struct, frozen=True):
 class Asset(msgspec.Struct, frozen=True):
     """A script or style that a page names: status and type it was answered with; `size` in bytes, None: not known.
 
-    `status` is 0 where nothing answered, as `because` says.
+    `status` is 0 where nothing answered, as `because` says. `module` tells that it is loaded as a JavaScript module.
     """
 
     url: str
@@ -135,6 +136,7 @@ class Asset(msgspec.Struct, frozen=True):
     kind: str = ""
     size: int | None = None
     because: str = ""
+    module: bool = False
 
 
 class Page(msgspec.Struct, frozen=True):

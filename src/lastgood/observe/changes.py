@@ -43,6 +43,7 @@ def _change(target: Target, tools: Tools, commit: CommitInfo) -> Change:
         after=after.name if after and image else "",
         keys=tuple(keys)[:_SHOWN],
         added=tuple(line[1:] for line in touched if line.startswith("+"))[:_SHOWN],
+        removed=tuple(line[1:] for line in touched if line.startswith("-"))[:_SHOWN],
         files=tuple(path for path, _ in lines if path != target.pin_file)[:_SHOWN],
     )
 

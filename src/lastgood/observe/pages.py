@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
+
 from lastgood.judge import page as html
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.situation import Asset, Page
@@ -45,7 +47,8 @@ def addresses(probes: tuple[str, ...]) -> Iterator[str]:
 def _page(http: Http, url: str, response: Response) -> Page:
     found = html.read(url, response.body)
     mine = [asset for asset in found.assets if html.own(url, asset)]
-    assets = tuple(together([partial(_asset, http, asset) for asset in mine])) if mine else ()
+    looked = together([partial(_asset, http, asset) for asset in mine]) if mine else []
+    assets = tuple(msgspec.structs.replace(one, module=one.url in found.modules) for one in looked)
     return Page(url, response.status, assets, found.blank, _cached(response))
 
 

@@ -1,0 +1,165 @@
+"""What must hold of every diagnosis, whatever was seen."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lastgood.cli.text_diagnose import diagnosis_text
+from lastgood.judge.decide import diagnose
+from lastgood.judge.logs import read
+from lastgood.judge.patterns import TABLE
+from lastgood.model.diagnosis import Action, Confidence, Destructive, Harmless, Scenario
+from lastgood.model.facts import Known, Unknown
+from lastgood.model.observed import Look, State
+from lastgood.model.report import Health
+from lastgood.model.situation import Body, Change, HostSeen, Neighbour, Situation
+from tests.judge.corpus import NOW, cases
+
+UNSEEN = Unknown("nobody could look")
+BROKEN = (Look("https://shop.example/", ok=False, said="500: no", signature="http 500"),)
+ILL = Body("api-1", health="unhealthy", created=NOW - 600, started=NOW - 600)
+PANIC = read("api-1", b"panic: assignment to entry in nil map\n")
+SHIPPED = Change(NOW - 600, "c" * 40, "b" * 40, image=True, before="sha-1", after="sha-2")
+HOST = HostSeen("local", 0.2, 0.6)
+
+
+def broken() -> Situation:
+    """A release that fails since it was shipped, and everything known of it."""
+    return Situation(
+        "shop-api/prod",
+        NOW,
+        Known((ILL,)),
+        BROKEN,
+        Known((PANIC,)),
+        Known((SHIPPED,)),
+        hosts=Known((HOST,)),
+        neighbours=Known((Neighbour("shop-web/prod", Health.HEALTHY),)),
+    )
+
+
+def test_a_release_that_fails_since_it_was_shipped_must_be_rolled_back() -> None:
+    said = diagnose(broken())
+    assert said.recommendation == Destructive(
+        Action.ROLLBACK, "lastgood rollback shop-api prod", "it began after sha-2 was pinned", Scenario.API_ERRORS
+    )
+
+
+@pytest.mark.parametrize("part", ["bodies", "logs", "changes"])
+def test_no_change_may_be_recommended_where_an_essential_part_is_not_known(part: str) -> None:
+    said = diagnose(msgspec.structs.replace(broken(), **{part: UNSEEN}))
+    assert isinstance(said.recommendation, Harmless)
+    assert said.recommendation.action is Action.HUMAN
+    assert any("nobody could look" in one for one in said.unknown)
+
+
+def test_nothing_known_at_all_must_be_unknown_and_never_healthy() -> None:
+    said = diagnose(Situation("shop-api/prod", NOW, UNSEEN))
+    assert (said.scenario, said.confidence, said.recommendation.action) == (
+        Scenario.UNKNOWN,
+        Confidence.NONE,
+        Action.HUMAN,
+    )
+
+
+def test_a_neighbour_that_is_down_too_must_stop_a_change() -> None:
+    seen = msgspec.structs.replace(broken(), neighbours=Known((Neighbour("shop-web/prod", Health.UNHEALTHY, "502"),)))
+    said = diagnose(seen)
+    assert said.contradictions == ("it is not alone: shop-web/prod is down too",)
+    assert said.recommendation.action is Action.HUMAN
+
+
+def test_a_service_of_another_team_must_be_quoted_in_a_command() -> None:
+    seen = msgspec.structs.replace(broken(), target="shop api;reboot/prod")
+    assert diagnose(seen).recommendation.command == "lastgood rollback 'shop api;reboot' prod"
+
+
+def test_configuration_alone_must_go_back_to_the_commit_before_it() -> None:
+    change = Change(NOW - 600, "c" * 40, "b" * 40, keys=("greeting",))
+    said = diagnose(msgspec.structs.replace(broken(), changes=Known((change,))))
+    assert said.recommendation.command == f"lastgood rollback shop-api prod --config-only --to {'b' * 12}"
+
+
+def test_harmless_may_not_be_a_change_nor_a_change_what_cannot_cure() -> None:
+    with pytest.raises(ValueError, match="changes production"):
+        Harmless(Action.ROLLBACK, "lastgood rollback", "")
+    with pytest.raises(ValueError, match="not cured"):
+        Destructive(Action.ROLLBACK, "lastgood rollback", "", Scenario.DISK_FULL)
+    with pytest.raises(ValueError, match="changes nothing"):
+        Destructive(Action.HUMAN, "lastgood status", "", Scenario.API_ERRORS)
+    with pytest.raises(ValueError, match="needs a human"):
+        msgspec.structs.replace(diagnose(broken()), contradictions=("it is not so",))
+
+
+words = st.sampled_from([
+    b"panic: x", b"no space left on device", b"connection refused", b"SHOP_KEY is required", b"level=info ok",
+    b"Dirty database version 3. Fix and force version.", b"no such host", b"\x00\xff\x1b[31m", b"Traceback", b"",
+])  # fmt: skip
+logs = st.lists(words, max_size=12).map(lambda lines: read("api-1", b"\n".join(lines)))
+bodies = st.builds(
+    Body,
+    name=st.just("api-1"),
+    mine=st.booleans(),
+    state=st.sampled_from(State),
+    exit_code=st.sampled_from([0, 1, 137]),
+    oom=st.booleans(),
+    restarts=st.integers(0, 5),
+    health=st.sampled_from(["", "healthy", "unhealthy", "starting"]),
+    health_log=st.sampled_from(["", "HTTP 500", "curl: executable file not found"]),
+    created=st.sampled_from([0, NOW - 60, NOW - 90_000]),
+    kept_up=st.booleans(),
+)
+changes = st.builds(Change, at=st.integers(NOW - 90_000, NOW), image=st.booleans(), keys=st.sampled_from([(), ("a",)]))
+looks = st.sampled_from([(), BROKEN, (Look("u", ok=True, said="200"),), (Look("u", ok=False, said="no answer: x"),)])
+
+
+def fact(of: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.one_of(st.just(UNSEEN), of.map(Known))
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.builds(
+        Situation,
+        target=st.just("shop-api/prod"),
+        now=st.just(NOW),
+        bodies=fact(st.lists(bodies, max_size=3).map(tuple)),
+        looks=looks,
+        logs=fact(st.lists(logs, max_size=2).map(tuple)),
+        changes=fact(st.lists(changes, max_size=3).map(tuple)),
+        hosts=fact(st.just((HOST,))),
+        verified=st.booleans(),
+    )
+)
+def test_whatever_is_seen_must_be_judged_and_a_change_must_have_every_ground(seen: Situation) -> None:
+    said = diagnose(seen)
+    assert diagnosis_text(said, NOW)
+    if isinstance(said.recommendation, Destructive):
+        assert isinstance(seen.bodies, Known)
+        assert isinstance(seen.changes, Known)
+        assert said.contradictions == ()
+        assert said.confidence in {Confidence.HIGH, Confidence.MEDIUM}
+        assert said.evidence
+    if said.scenario is Scenario.HEALTHY:
+        assert isinstance(seen.bodies, Known)
+        assert all(look.ok for look in seen.looks)
+
+
+def test_the_text_must_quote_what_a_log_says_and_show_no_instruction_as_ours() -> None:
+    case = next(one for one in cases() if "orders the reader" in one.name)
+    text = diagnosis_text(diagnose(case.seen), NOW)
+    assert not any("ignore previous" in line for line in text)
+    assert next(line for line in text if "integer divide" in line).count('"') == 2
+    assert text[-1] == "  next       lastgood rollback shop-api prod"
+
+
+def test_no_message_may_take_long_to_be_read() -> None:
+    """Every pattern against long lines that nearly match: none may go back and forth over them."""
+    import time
+
+    nearly = ("environment variable " * 30, "A_" * 300, "variables " + "x" * 590, '"GET ' + "a" * 590, "path: [ '" * 60)
+    begun = time.perf_counter()
+    for line in nearly:
+        for pattern in TABLE:
+            pattern.words.search(line)
+    assert time.perf_counter() - begun < 1

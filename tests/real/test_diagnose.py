@@ -1,0 +1,24 @@
+"""What `diagnose` says on a real engine, registry, proxy, database and git remote, one world for all situations."""
+
+import json
+
+from sandbox.world import World
+from tests.judge.__main__ import answered
+from tests.judge.live import situations
+
+
+def test_real_failures_must_be_told_apart_and_nothing_be_touched() -> None:
+    with World.up(web=True) as world:
+        for live in situations(world):
+            before = (world.log(), world.running("shop-api"), world.running("shop-web"))
+            done = world.lastgood("diagnose", live.service, "prod", "--json")
+            said = json.loads(done.stdout)
+            found = answered(said)
+            assert (found.scenario, found.action) == (live.scenario, live.action), (live.name, said)
+            assert not live.key or found.key == live.key
+            assert done.returncode == (8 if found.action == "human" else 0)
+            assert "shop:shop@" not in done.stdout  # the database's password is in the environment
+            # A container that exits by itself is started again meanwhile; nothing else may move.
+            after = (world.log(), world.running("shop-api"), world.running("shop-web"))
+            assert before[0] == after[0]
+            assert [one.container for one in before[1] + before[2]] == [one.container for one in after[1] + after[2]]
