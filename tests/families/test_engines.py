@@ -2,7 +2,8 @@
 
 A fixture is a JSON file in `engines/KIND/` that holds one case: `look` (answers as recorded from a real engine →
 facts), `services`, `files`, `render`, `commands` and `evidence` (values → files and argv), `verdict` (facts → whether
-a step happened). A new kind is found by itself, and fails here until it has a fixture of each.
+a step happened) and `symptoms` (answers → why containers fail). A new kind is found by itself, and fails here until it
+has a fixture of each.
 """
 
 import importlib
@@ -161,7 +162,35 @@ class Evidence(Case, frozen=True, kw_only=True):
         assert not any("/" in name for name in self.wanted)
 
 
-AnyCase: TypeAlias = Look | Services | Files | Render | Commands | Judge | Evidence
+class Symptoms(Case, frozen=True, kw_only=True):
+    """`answers` in the order of the commands; `wanted` by container, or `unknown` why nothing is known of them."""
+
+    seen: HostView
+    answers: tuple[Answer, ...] = ()
+    wanted: dict[str, JSON] = {}
+    unknown: str = ""
+
+    def check(self, engine: Engine, target: Target) -> None:  # noqa: ARG002 - every case is checked alike
+        commands = engine.symptoms(self.seen, 1000)
+        found = engine.read_symptoms([one.to(c) for one, c in zip(self.answers, commands, strict=True)])
+        if isinstance(found, Unknown):
+            assert found.reason == self.unknown
+            return
+        told = {
+            one.name: {
+                "error": one.error,
+                "oom": one.oom,
+                "created": one.created,
+                "log": one.log.reason if isinstance(one.log, Unknown) else one.log.value.decode(),
+                "secrets": {name: secret.reveal() for name, secret in one.variables},
+            }
+            for one in found.value
+        }
+        assert told == self.wanted
+        assert "hunter22" not in repr(found)
+
+
+AnyCase: TypeAlias = Symptoms | Look | Services | Files | Render | Commands | Judge | Evidence
 
 
 def cases() -> list[tuple[str, Path]]:
@@ -205,7 +234,7 @@ def test_an_engine_must_do_what_its_fixture_says(kind: str, path: Path) -> None:
 def test_an_engine_must_have_a_fixture_of_every_case_and_every_step(kind: str) -> None:
     found = [load(path) for _, path in cases() if path.parent.name == kind]
     rendering = {Services, Files, Render} if kind in RENDERING else set()
-    assert {type(case) for case in found} == {Look, Commands, Judge, Evidence} | rendering
+    assert {type(case) for case in found} == {Look, Commands, Judge, Evidence, Symptoms} | rendering
     for case in (Commands, Judge):
         assert {type(one.step) for one in found if isinstance(one, case)} == {PullStep, SwitchStep, RestartStep}
     verdicts = {(type(one.step), type(one.verdict).__name__) for one in found if isinstance(one, Judge)}
