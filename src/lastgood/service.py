@@ -283,15 +283,21 @@ class Service:
         )
         return examine(practice, targets)
 
-    def diagnose(self, target: Target, seconds: float) -> "Diagnosis":
-        """What is wrong with a target, as far as can be seen in so many `seconds`. Touches nothing."""
-        from lastgood.diagnose.look import Ward, examine
+    def diagnose(self, target: Target, seconds: float, *, fetch: bool = True) -> "Diagnosis":
+        """What is wrong with a target, as far as can be seen in so many `seconds`. Touches nothing.
+
+        Without `fetch` git is taken as it was last fetched, so that nobody else has to wait for a remote.
+        """
+        from lastgood.diagnose.look import Ward, as_fetched, examine
 
         desk = self.database(target) if target.database else None
+        tools = self.tools(target)
+        tools = tools if fetch else as_fetched(tools)
+        said = self.journal.judgements(target.name)
         ward = Ward(
             target=target,
-            tools=self.tools(target),
-            observe=partial(self.observe, target),
+            tools=tools,
+            observe=partial(observe, target, tools, said, _DEPTH, self._lease(target, tools) if fetch else ""),
             schema=partial(_schema_of, desk) if desk else None,
             others=[
                 (other, partial(self.tools, other))

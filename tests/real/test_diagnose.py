@@ -2,6 +2,7 @@
 
 import json
 
+from lastgood.model.diagnosis import Scenario
 from sandbox.world import World
 from tests.judge.__main__ import answered
 from tests.judge.live import situations
@@ -18,7 +19,19 @@ def test_real_failures_must_be_told_apart_and_nothing_be_touched() -> None:
             assert not live.key or found.key == live.key
             assert done.returncode == (8 if found.action == "human" else 0)
             assert "shop:shop@" not in done.stdout  # the database's password is in the environment
+            if live.scenario is Scenario.DEPENDENCY:
+                refuses_to_roll_back(world, live.service)
             # A container that exits by itself is started again meanwhile; nothing else may move.
             after = (world.log(), world.running("shop-api"), world.running("shop-web"))
             assert before[0] == after[0]
             assert [one.container for one in before[1] + before[2]] == [one.container for one in after[1] + after[2]]
+
+
+def refuses_to_roll_back(world: World, service: str) -> None:
+    """A rollback that nobody watches stops at what it would not cure; the plan alone is still to be had."""
+    done = world.lastgood("rollback", service, "prod", "--yes", "--json", check=8)
+    said = json.loads(done.stdout)
+    assert (said["error"], "would not cure" in said["what"]) == ("NeedsHuman", True)
+    assert said["next"][1].startswith("lastgood rollback shop-api prod --yes --json --anyway")
+    assert json.loads(world.lastgood("runs", "--json", check=0).stdout)["runs"] == []
+    world.lastgood("rollback", service, "prod", "--json", check=4)

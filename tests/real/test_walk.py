@@ -84,7 +84,7 @@ def test_a_database_that_is_down_is_seen_and_no_release_is_blamed(shop: Shop) ->
     shop.world.database.stop()
     shop.fails_with(503)
     history = shop.world.log()
-    shop.rollback(ends=Exit.NEEDS_HUMAN)
+    shop.rollback("--anyway", ends=Exit.NEEDS_HUMAN)
     assert shop.runs("good-2")
     assert shop.world.log() == history
     assert Grade.BAD not in shop.grades().values()

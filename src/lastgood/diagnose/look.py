@@ -1,9 +1,10 @@
 """Everything that a diagnosis is made from, asked for at once and within a time; what is late is unknown."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -21,7 +22,7 @@ from lastgood.model.target import Target
 from lastgood.observe import changes, pages, surroundings, symptoms
 from lastgood.observe.together import Asked, together
 from lastgood.plan import report
-from lastgood.ports import Tools
+from lastgood.ports import DeployRepo, Tools
 
 _T = TypeVar("_T")
 _NANO = 1_000_000_000
@@ -40,6 +41,29 @@ class Ward:
     observe: Callable[[], Observed]
     schema: Callable[[Observed], DatabaseStatus] | None
     others: Sequence[tuple[Target, Callable[[], Tools]]]
+
+
+class _AsFetched:
+    """A deploy repo that is only read, as its copy is: no remote is waited for, nobody is kept from the copy."""
+
+    def __init__(self, repo: DeployRepo) -> None:
+        self._repo = repo
+
+    def lock(self) -> AbstractContextManager[None]:
+        """None: git's objects can be read while others add some."""
+        return nullcontext()
+
+    def fetch(self) -> Fact[str]:
+        """Not done."""
+        return Unknown("not asked: as last fetched")
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._repo, name)
+
+
+def as_fetched(tools: Tools) -> Tools:
+    """The tools with git as it was last fetched."""
+    return replace(tools, repo=cast("DeployRepo", _AsFetched(tools.repo)))
 
 
 class _Within:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from lastgood.judge.view import View
 from lastgood.model.diagnosis import Confidence, Evidence, Finding, Scenario, Source
 from lastgood.model.facts import Known, Unknown
@@ -93,7 +95,11 @@ def _dependency(view: View) -> Finding | None:
         facts.append(Evidence(Source.DATABASE, f"the database cannot be asked: {view.seen.schema.reason}"))
     if facts and not view.of(Scenario.DEPENDENCY) and isinstance(view.seen.schema, Unknown) and len(facts) == 1:
         return None  # that lastgood cannot ask a database is no failure of the service
-    return _finding(view, Scenario.DEPENDENCY, "Something that the service needs does not answer.", *facts)
+    found = _finding(view, Scenario.DEPENDENCY, "Something that the service needs does not answer.", *facts)
+    if found and not view.of(Scenario.DEPENDENCY):
+        # That it is down is seen; that the service needs it is a guess, as long as the service does not say so.
+        return msgspec.structs.replace(found, confidence=Confidence.MEDIUM)
+    return found
 
 
 def _several(view: View) -> Finding | None:
@@ -103,7 +109,8 @@ def _several(view: View) -> Finding | None:
     if not view.broken or not (alone or (count >= _TWO and count >= _HALF * len(view.neighbours))):
         return None
     facts = tuple(Evidence(Source.NEIGHBOURS, f"{one.name} is down too: {one.because}") for one in view.ill)
-    return Finding(Scenario.SEVERAL_DOWN, "Several services are down at once.", Confidence.HIGH, facts)
+    confidence = Confidence.HIGH if count >= _TWO else Confidence.MEDIUM
+    return Finding(Scenario.SEVERAL_DOWN, "Several services are down at once.", confidence, facts)
 
 
 def _probe(view: View) -> Finding | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from lastgood.judge.patterns import ACCESS, ENVIRON, FIRST_WORD, KEY_ERROR, QUIET, TABLE, Pattern
 from lastgood.model.diagnosis import Evidence, Scenario, Source
+from lastgood.model.observed import State
 from lastgood.model.situation import Body, Line, Log
 
 _SERVER_ERROR: Final = 500
@@ -41,13 +42,20 @@ class Sign(msgspec.Struct, frozen=True):
 def signs(logs: Sequence[Log], bodies: Sequence[Body], since: int) -> tuple[Sign, ...]:
     """All signs in log lines not older than `since` (Unix seconds; lines without a time are taken), and of the engine.
 
-    Alike ones of one container are one sign.
+    Alike ones of one container are one sign. A job that failed (migrations, say) speaks for the service as well.
     """
     found: dict[tuple[str, Scenario, str], Sign] = {}
-    for sign in (*_of_engine(bodies), *(sign for log in logs for sign in _of_log(log, since))):
+    jobs = {body.name for body in bodies if not body.mine and job(body) and body.exit_code}
+    read = [msgspec.structs.replace(log, mine=True) if log.container in jobs else log for log in logs]
+    for sign in (*_of_engine(bodies), *(sign for log in read for sign in _of_log(log, since))):
         name = (sign.where, sign.scenario, sign.key)
         found[name] = _added(found[name], sign) if name in found else sign
     return tuple(found.values())
+
+
+def job(body: Body) -> bool:
+    """Whether a container was to run once: it has ended, and nothing starts it again."""
+    return body.state is State.EXITED and not body.kept_up
 
 
 def _added(first: Sign, again: Sign) -> Sign:

@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import Final
 
-from lastgood.judge.signs import Sign, signs
+from lastgood.judge.signs import Sign, job, signs
 from lastgood.model.diagnosis import Evidence, Scenario, Source
 from lastgood.model.facts import Known
 from lastgood.model.observed import Look, State
@@ -57,9 +57,12 @@ class View:
 
     @cached_property
     def others_down(self) -> tuple[Body, ...]:
-        """Other containers of the project that do not run well: what the service depends on, as a rule."""
+        """Other containers of the project that do not run well: what the service depends on, as a rule.
+
+        One that ran once and ended, however that was, is none.
+        """
         known = self.seen.bodies.value if isinstance(self.seen.bodies, Known) else ()
-        beside = [body for body in known if not body.mine and not _done(body)]
+        beside = [body for body in known if not body.mine and not job(body)]
         return tuple(body for body in beside if body.state in _DOWN or body.health == "unhealthy")
 
     @cached_property

@@ -68,6 +68,19 @@ CURABLE = frozenset(
 """Scenarios that changing what runs may cure. For all others a `Destructive` recommendation cannot be built."""
 
 
+DOUBTED = frozenset(
+    {
+        Scenario.DISK_FULL,
+        Scenario.PORT_TAKEN,
+        Scenario.DEPENDENCY,
+        Scenario.DNS,
+        Scenario.CERTIFICATE,
+        Scenario.SEVERAL_DOWN,
+    }
+)
+"""Scenarios that stand in the way of a rollback, where they are sure: it would not cure them."""
+
+
 class Confidence(enum.StrEnum):
     """How sure a diagnosis is."""
 
@@ -155,6 +168,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...]
     recommendation: Recommendation
     key: str = ""
+
+    @property
+    def doubts(self) -> bool:
+        """Whether it is sure that a rollback would not cure this. What is not known never doubts."""
+        return self.scenario in DOUBTED and self.confidence is Confidence.HIGH
 
     def __post_init__(self) -> None:
         """Refuse to recommend a change against the evidence. Raises ValueError."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--plan", "digest", metavar="DIGEST", help="Approve exactly this plan, without a question.")
 @click.option("--take-over", is_flag=True, help="Take the lease from whoever holds it.")
+@click.option("--anyway", is_flag=True, help="Even where the diagnosis is sure that a rollback cures nothing.")
 @verb
 def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     session: Session,
@@ -33,6 +34,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     yes: bool,
     digest: str | None,
     take_over: bool,
+    anyway: bool,
     **wanted: Unpack[Wanted],
 ) -> int:
     """Go back to the last good release: observe, choose, show, ask once, do, verify, record.
@@ -56,7 +58,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
         from lastgood.cli.text_plan import Detail
 
         return show_plan(session, chosen, wish_, Detail.EVERYTHING)
-    return roll_back(session, chosen, wish_, yes=yes, digest=digest, take_over=take_over)
+    return roll_back(session, chosen, wish_, yes=yes, digest=digest, take_over=take_over, anyway=anyway)
 
 
 def show_plan(session: Session, chosen: "Group", wish_: "Wish", detail: "Detail | None" = None) -> int:
@@ -71,18 +73,31 @@ def show_plan(session: Session, chosen: "Group", wish_: "Wish", detail: "Detail 
 
 
 def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
-    session: Session, chosen: "Group", wish_: "Wish", *, yes: bool, digest: str | None, take_over: bool
+    session: Session,
+    chosen: "Group",
+    wish_: "Wish",
+    *,
+    yes: bool,
+    digest: str | None,
+    take_over: bool,
+    anyway: bool = False,
 ) -> int:
-    """Plan, show, ask, carry out; the exit code. `digest` is that of the plan which was approved beforehand."""
+    """Plan, show, ask, carry out; the exit code. `digest` is that of the plan which was approved beforehand.
+
+    Meanwhile it is looked what is wrong, where the operator has not said where to go; `anyway` goes on in any case.
+    """
     from lastgood.cli.asking import approved, given_digest
     from lastgood.cli.carry import carry
+    from lastgood.cli.doubt import Doubt
     from lastgood.model.plan import NothingToDo
 
     approval = given_digest(digest) if digest is not None else None
+    doubt = Doubt(session, chosen, wish_)
     planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
     if isinstance(planned.plan, NothingToDo):
         return _again(session, chosen, planned.plan, take_over=take_over)
     _show(session, chosen, planned, asking=not yes and approval is None)
+    doubt.settle(asking=not yes and approval is None, anyway=anyway)
     agreed = approved(session, chosen, planned, planned.plan, yes=yes, approval=approval)
     return carry(
         session,
