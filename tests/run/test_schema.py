@@ -69,6 +69,8 @@ class Copy:
         self.before: Fact[Booted] = FAILS
         self.after: Fact[Booted] = STARTS
         self.losses: tuple[Loss, ...] = ()
+        self.health: tuple[str, ...] = ("--health-cmd=true",)
+        self.builtin: Fact[bool] = Known(value=False)
         self.rehearsed: list[Rehearsing] = []
 
     def recognised(self, *_: object) -> Tool:
@@ -104,18 +106,24 @@ def copy(monkeypatch: pytest.MonkeyPatch) -> Copy:
     monkeypatch.setattr(schema, "migrations", made.migrations)
     monkeypatch.setattr(schema, "rehearse", made.rehearse)
     monkeypatch.setattr(DatabaseDesk, "client", lambda _: None)
-    monkeypatch.setattr(booting, "model", lambda *_: Known(Model({"DB_HOST": "db"}, ())))
+    monkeypatch.setattr(booting, "model", lambda *_: Known(Model({"DB_HOST": "db"}, made.health)))
+    monkeypatch.setattr(booting, "checked", lambda *_: made.builtin)
     monkeypatch.setattr(booting, "aliases", lambda *_: Known(("db", "shop-api-db-1")))
     return made
 
 
 def decided(
-    *, scope: Scope = Scope.DEFAULT, down: bool = False, spec: DatabaseSpec = SPEC, world: World | None = None
+    *,
+    scope: Scope = Scope.DEFAULT,
+    down: bool = False,
+    spec: DatabaseSpec = SPEC,
+    world: World | None = None,
+    pulled: bool = True,
 ) -> Schema:
     """Going back from sha-bad to sha-two."""
     seen = (world or World(history("sha-bad", "sha-two"))).observed()
     draft = Draft(TARGET, seen, identify(seen), scope)
-    two = Runnable(image("sha-two", pinned_digest=True), image_id("sha-two"))
+    two = Runnable(image("sha-two", pinned_digest=True), image_id("sha-two") if pulled else "")
     candidate = Candidate(seen.history[1], Evidence(), two, ())
     desk = DatabaseDesk(TARGET, spec, cast("Any", SimpleNamespace(process=None)), cast("Any", None), cast("Any", None))
     return schema.decide(desk, draft, candidate, lambda _: None, down=down)
@@ -173,7 +181,48 @@ def test_a_release_that_does_not_start_with_it_must_go_down_by_the_downs_of_the_
     assert "the older release with the schema gone down: starts: its HEALTHCHECK says healthy" in found.rehearsed
 
 
-def test_where_it_cannot_be_tried_whether_it_starts_it_must_go_down_and_say_so(copy: Copy) -> None:
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize(
+    ("pulled", "builtin", "because"),
+    [
+        (True, Known(value=False), "neither sha-two nor the container shop-api-api-1 has a HEALTHCHECK to tell by"),
+        (True, Unknown("no such image"), "whether sha-two has one is unknown: no such image"),
+        (False, Known(value=True), "whether sha-two has one is unknown until local has it"),
+    ],
+    ids=["none", "unreadable", "not on the host"],
+)
+def test_a_release_that_no_trial_can_judge_must_be_refused_before_anything_is_copied(
+    copy: Copy, builtin: Fact[bool], because: str, *, pulled: bool, down: bool
+) -> None:
+    copy.health, copy.builtin = (), builtin
+    with pytest.raises(Refused, match="does not know version 3") as refused:
+        decided(down=down, pulled=pulled)
+    assert because in refused.value.because[0]
+    choices = refused.value.next if pulled else refused.value.next[1:]
+    assert "HEALTHCHECK" in choices[0]
+    assert choices[1].startswith("lastgood rollback shop-api prod --image-only ")
+    assert choices[2].startswith("lastgood db backup shop-api prod")
+    assert pulled or refused.value.next[0].startswith("docker pull ghcr.io")
+    assert copy.rehearsed == []
+
+
+def test_without_a_container_that_shows_how_the_service_is_configured_no_trial_can_judge(copy: Copy) -> None:
+    strange = container("sha-bad", mine=False)
+    with pytest.raises(Refused, match="cannot be tried") as refused:
+        decided(world=World(history("sha-bad", "sha-two"), containers=(strange,)))
+    assert "shows how it is configured" in refused.value.because[0]
+    assert copy.rehearsed == []
+
+
+@pytest.mark.parametrize(("health", "builtin"), [((), True), (("--health-cmd=true",), False)])
+def test_a_healthcheck_of_the_image_or_of_the_container_must_be_enough(
+    copy: Copy, health: tuple[str, ...], *, builtin: bool
+) -> None:
+    copy.health, copy.builtin = health, Known(value=builtin)
+    assert decided().descent is not None
+
+
+def test_where_the_copy_cannot_tell_whether_it_starts_it_must_go_down_and_say_so(copy: Copy) -> None:
     copy.before = copy.after = BLIND
     found = decided()
     assert found.descent is not None

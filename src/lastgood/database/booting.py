@@ -18,6 +18,7 @@ from lastgood.record.redact import redact, secrets
 _POLL: Final = 0.3
 _LONGEST: Final = 200
 _NANO: Final = 1_000_000_000
+_TESTS: Final = frozenset({"CMD", "CMD-SHELL"})  # https://docs.docker.com/reference/dockerfile/#healthcheck
 # What says where a database is, and how to get in: all that a release is given where it must not reach anything else.
 _DATABASE_WORDS: Final = ("DATABASE", "POSTGRES", "PG", "DB_", "SQL")
 
@@ -90,6 +91,17 @@ def model(process: Process, host: str, container: str) -> Fact[Model]:
     return Known(Model(dict(each.split("=", 1) for each in added), _flags(mine.value.healthcheck)))
 
 
+def checked(process: Process, host: str, image: str) -> Fact[bool]:
+    """Whether an image has a HEALTHCHECK of its own; `NONE` is none."""
+    own = _json(process, host, ("image", "inspect", "--format", "{{json .Config}}", "--", image), _Config)
+    return own if isinstance(own, Unknown) else Known(_tests(own.value.healthcheck))
+
+
+def _tests(health: _Health | None) -> bool:
+    """Whether there is something that is run: `NONE`, or no test, inherits or disables."""
+    return health is not None and bool(health.test and health.test[0] in _TESTS)
+
+
 def networks(process: Process, host: str, container: str) -> Fact[tuple[str, ...]]:
     """The networks that a container is in, by name."""
     form = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}\n{{end}}"
@@ -109,7 +121,7 @@ def aliases(process: Process, host: str, container: str) -> Fact[tuple[str, ...]
 
 def _flags(health: _Health | None) -> tuple[str, ...]:
     """The HEALTHCHECK of a container as options of `docker run`; empty where there is none that can be said so."""
-    if health is None or not health.test or health.test[0] not in {"CMD", "CMD-SHELL"}:
+    if health is None or not health.test or not _tests(health):
         return ()
     import shlex
 
@@ -151,11 +163,10 @@ def remove(process: Process, host: str, run: str) -> Completed:
 
 
 def _start(process: Process, wanted: Boot, name: str) -> Completed:
-    own = _json(process, wanted.host, ("image", "inspect", "--format", "{{json .Config}}", "--", wanted.image), _Config)
-    checked = isinstance(own, Known) and own.value.healthcheck is not None and bool(own.value.healthcheck.test)
+    own = checked(process, wanted.host, wanted.image)
     first, *others = wanted.networks
     how = ("--detach", "--pull", "never", "--name", name, "--label", f"{LABEL}={wanted.run}", "--network", first)
-    health = () if checked else wanted.model.health
+    health = () if isinstance(own, Known) and own.value else wanted.model.health
     argv = ("docker", "create", *how[1:], *health, "--env-file", "/dev/stdin", "--", wanted.image)
     made = process.run(Command(argv, host=wanted.host, stdin=_env_file(wanted.model.env), timeout=60.0))
     for network in others if made.ok else ():

@@ -8,6 +8,7 @@ from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import go_down
 from lastgood.database.down import happened as went_down
 from lastgood.database.tables import recognised, state
+from lastgood.database.trials import configured
 from lastgood.model.command import Command
 from lastgood.model.database import Failed, Format, Ran, Session, Swap
 from lastgood.model.descent import Descent
@@ -188,17 +189,15 @@ def _trying(step: TrialStep, doing: Doing) -> Fact[Boot]:
     there = seen(step.host, doing).containers
     if isinstance(there, Unknown):
         return Unknown(f"{shown(step.host)} cannot be seen: {there.reason}")
-    mine = next((one for one in there.value if one.mine), None)
-    if mine is None:
-        return Unknown("no container shows how the service is configured")
-    model = booting.model(doing.tools.process, step.host, mine.name)
-    networks = booting.networks(doing.tools.process, step.host, mine.name)
-    if isinstance(model, Unknown):
-        return model
+    mine = configured(doing.tools.process, step.host, [one.name for one in there.value if one.mine])
+    if isinstance(mine, Unknown):
+        return mine
+    name, model = mine.value
+    networks = booting.networks(doing.tools.process, step.host, name)
     if isinstance(networks, Unknown):
         return networks
     image = step.image.image_id or f"{step.image.image.repository}@{step.image.image.digest}"
-    return Known(Boot(doing.run.id, step.host, image, networks.value, model.value, _TRIAL_SECONDS))
+    return Known(Boot(doing.run.id, step.host, image, networks.value, model, _TRIAL_SECONDS))
 
 
 def reload(step: ReloadStep, doing: Doing) -> Outcome:

@@ -9,11 +9,11 @@ from lastgood.database.down import ALONE, descent, undone
 from lastgood.database.rehearsal import Older, Rehearsing, rehearse
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.tables import Tool, recognised, state
+from lastgood.database.trials import check, configured
 from lastgood.model.descent import Descent
 from lastgood.model.duration import spoken
 from lastgood.model.errors import LastgoodError, NeedsHuman, Refused
-from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.observed import Container
+from lastgood.model.facts import Fact, Known, Unknown, known_or
 from lastgood.model.plan import Scope
 from lastgood.model.rehearsal import Booted, Rehearsal
 from lastgood.model.schema import NOTHING, SchemaState
@@ -88,6 +88,8 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
 ) -> Schema:
     """The older release lacks versions that the database has: tried on a copy with them, then without."""
     tool, found, older = there
+    host = next(iter(draft.observed.hosts))
+    check(desk.tools.process, draft.target, host, _mine(draft, host), candidate.image, found.version)
     to = older.migrations.newest
     run = f"{desk.spec.container or draft.target.service}-{secrets.token_hex(4)}"
     wanted = Rehearsing(
@@ -116,6 +118,12 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
     )  # fmt: skip
 
 
+def _mine(draft: Draft, host: str) -> tuple[str, ...]:
+    """The service's containers on a host, by name."""
+    view = draft.observed.hosts.get(host)
+    return tuple(one.name for one in known_or(view.containers, ()) if one.mine) if view else ()
+
+
 def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourced], to: str) -> Descent:
     tool, found, _ = there
     runs = draft.running.image
@@ -136,22 +144,18 @@ def _older(desk: DatabaseDesk, draft: Draft, candidate: Candidate) -> Fact[Older
     """What is started beside the copy. Unknown where that cannot be told apart from the rest of production."""
     if not desk.spec.container:
         return Unknown("the database is on a server of its own, which a release cannot be kept away from")
-    view = draft.observed.hosts.get(desk.spec.host)
-    containers: tuple[Container, ...] = ()
-    if view is not None and isinstance(view.containers, Known):
-        containers = tuple(one for one in view.containers.value if one.mine)
+    containers, process = _mine(draft, desk.spec.host), desk.tools.process
     if not containers:
         return Unknown("no container of the service runs on the database's host")
-    process = desk.tools.process
-    model = booting.model(process, desk.spec.host, containers[0].name)
-    if isinstance(model, Unknown):
-        return model
+    mine = configured(process, desk.spec.host, containers)
+    if isinstance(mine, Unknown):
+        return mine
     aliases = booting.aliases(process, desk.spec.host, desk.spec.container)
     if isinstance(aliases, Unknown):
         return aliases
     image = candidate.image.image
     reference = candidate.image.image_id or f"{image.repository}@{image.digest}"
-    return Known(Older(reference, model.value, aliases.value))
+    return Known(Older(reference, mine.value[1], aliases.value))
 
 
 def _told(shown: Rehearsal) -> tuple[str, ...]:
