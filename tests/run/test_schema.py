@@ -260,6 +260,21 @@ def test_a_down_that_nobody_can_answer_for_must_be_refused_with_the_choices(
     ]
 
 
+@pytest.mark.parametrize(
+    "down", [None, "", "-- to do", "DROP TABEL x;", "-- irreversible: no\nSELECT 1;", "CALL undo();"]
+)
+@pytest.mark.parametrize(
+    "how", [{"down": True}, {"spec": replace(SPEC, host="ssh://db.example")}], ids=["asked", "apart"]
+)
+def test_where_a_down_is_needed_in_any_case_it_must_be_refused_before_anything_is_copied(
+    copy: Copy, how: dict[str, Any], down: str | None
+) -> None:
+    copy.known["sha-bad"] = files(*FILES, _3=down)
+    with pytest.raises(Refused, match="Migration 3 note cannot be undone"):
+        decided(**how)
+    assert copy.rehearsed == []
+
+
 def test_a_down_that_nobody_needs_must_not_matter(copy: Copy) -> None:
     copy.known["sha-bad"] = files(*FILES, _3=None)
     copy.before = STARTS

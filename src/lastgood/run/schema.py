@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from lastgood.database import booting
 from lastgood.database.desk import DatabaseDesk
@@ -91,13 +92,16 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
     host = next(iter(draft.observed.hosts))
     check(desk.tools.process, draft.target, host, _mine(draft, host), candidate.image, found.version)
     to = older.migrations.newest
+    beside = _older(desk, draft, candidate)
+    untried = isinstance(beside, Unknown) or not candidate.image.image_id  # nothing is pulled to be tried on a copy
+    way = _found(partial(_way, desk, draft, there, to), tell, certain=down or untried)
     run = f"{desk.spec.container or draft.target.service}-{secrets.token_hex(4)}"
     wanted = Rehearsing(
         desk=desk,
         tool=tool,
-        way=lambda: _way(desk, draft, there, to),
+        way=way,
         run=run,
-        older=_older(desk, draft, candidate),
+        older=beside,
         compatible=not down,
         tell=tell,
     )
@@ -122,6 +126,26 @@ def _mine(draft: Draft, host: str) -> tuple[str, ...]:
     """The service's containers on a host, by name."""
     view = draft.observed.hosts.get(host)
     return tuple(one.name for one in known_or(view.containers, ()) if one.mine) if view else ()
+
+
+def _found(way: Callable[[], Descent], tell: Callable[[str], None], *, certain: bool) -> Callable[[], Descent]:
+    """The way down, looked for before anything is copied, and given when it is asked for.
+
+    Raises Refused where there is none and one is `certain` to be needed. Else the copy may still show that none is.
+    """
+    try:
+        found = way()
+    except Refused as error:
+        if certain:
+            raise
+        tell(f"{error.what.rstrip('.')}: whether it has to be is tried on a copy")
+        return partial(_raised, error)
+    return lambda: found
+
+
+def _raised(error: Refused) -> Descent:
+    because = "and the older release was not seen to start with the schema as it is"
+    raise Refused(error.what, because=(*error.because, because), next=error.next) from error
 
 
 def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourced], to: str) -> Descent:
