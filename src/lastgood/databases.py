@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from lastgood.database import backups, intents, restorable, restoring
+from lastgood.database.choices import addressed
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.status import status
 from lastgood.journal.fold import fold
@@ -43,7 +44,8 @@ class Databases:
         """
         unfinished = intents.shown(self._desk)
         try:
-            found = status(self._desk, self._observe())
+            with addressed(self._desk.target):
+                found = status(self._desk, self._observe())
         except LastgoodError as error:
             intent = intents.read(self._desk) if unfinished else None
             if intent is None:

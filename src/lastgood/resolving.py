@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from lastgood.database import resolve
+from lastgood.database.choices import addressed
 from lastgood.database.drift import drift
 from lastgood.database.resolve import Case, Looked
 from lastgood.database.status import status as standing
@@ -17,7 +18,8 @@ from lastgood.service import Service
 
 def case(service: Service, target: Target, note: Callable[[str], None]) -> Case:
     """The database of a target, to look into. Raises UsageError where the configuration names none, and Refused."""
-    return resolve.case(service.database(target), service.observe(target), note)
+    with addressed(target):
+        return resolve.case(service.database(target), service.observe(target), note)
 
 
 def settle(service: Service, target: Target, here: Case, looked: Looked) -> Resolution:
@@ -25,15 +27,18 @@ def settle(service: Service, target: Target, here: Case, looked: Looked) -> Reso
     tools = service.tools(target)
     for host in target.hosts:
         lease.free(tools.files(host), tools.clock, target.state, target.name)
-    return resolve.settle(here, looked)
+    with addressed(target):
+        return resolve.settle(here, looked)
 
 
 def status(service: Service, target: Target, note: Callable[[str], None]) -> DatabaseStatus:
     """How the database of a target stands, with its drift. Raises Refused, NeedsHuman where it cannot be asked."""
     desk, observed = service.database(target), service.observe(target)
-    here = resolve.case(desk, observed, note)
+    with addressed(target):
+        here = resolve.case(desk, observed, note)
 
     def drifted(_: object, state: SchemaState) -> Fact[Difference]:
         return drift(here.stand(), state, here.sources)
 
-    return standing(desk, observed, drifted)
+    with addressed(target):
+        return standing(desk, observed, drifted)

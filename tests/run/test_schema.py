@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from lastgood.database import booting
 from lastgood.database.booting import Model
+from lastgood.database.choices import ALONE
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.rehearsal import Rehearsing
 from lastgood.database.releases import Sourced
@@ -253,10 +254,10 @@ def test_a_down_that_nobody_can_answer_for_must_be_refused_with_the_choices(
     with pytest.raises(Refused, match="Migration 3 note cannot be undone") as refused:
         decided()
     assert because in " ".join(refused.value.because)
-    assert [choice.partition(":")[0].split()[0] for choice in refused.value.next] == [
-        "--image-only",
-        "lastgood",
-        "write",
+    assert [choice.partition("   # ")[0] for choice in refused.value.next] == [
+        "lastgood rollback shop-api prod --image-only",
+        "lastgood db restore shop-api prod BACKUP",
+        "write a new migration that repairs it, and roll forward",
     ]
 
 
@@ -326,21 +327,36 @@ def test_an_older_release_whose_migrations_cannot_be_had_must_leave_the_schema_a
     assert copy.rehearsed == []
 
 
-@pytest.mark.parametrize("given", [{"dirty": True}, {"doubt": "the table has two rows"}], ids=["dirty", "doubt"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"dirty": True}, "dirty at version 3"),
+        ({"doubt": "the table has two rows"}, "at a version that cannot be believed"),
+    ],
+    ids=["dirty", "doubt"],
+)
 @pytest.mark.parametrize("down", [False, True])
-def test_a_dirty_schema_must_call_a_human(copy: Copy, given: dict[str, Any], *, down: bool) -> None:
+def test_a_dirty_schema_must_call_a_human(copy: Copy, given: dict[str, Any], said: str, *, down: bool) -> None:
     copy.state = SchemaState(TABLE, "3", **given)
-    with pytest.raises(NeedsHuman, match="dirty at version 3") as needed:
+    with pytest.raises(NeedsHuman, match=said) as needed:
         decided(down=down)
     assert needed.value.exit is Exit.NEEDS_HUMAN
-    assert needed.value.next[0] == "lastgood db status shop-api prod"
-    assert needed.value.next[1].startswith("lastgood rollback shop-api prod --image-only ")
+    assert [choice.partition("   # ")[0] for choice in needed.value.next] == [
+        "lastgood db status shop-api prod",
+        "lastgood db resolve shop-api prod",
+        "lastgood rollback shop-api prod --image-only",
+    ]
 
 
-def test_a_state_that_cannot_be_read_must_call_a_human(copy: Copy) -> None:
-    copy.state = NeedsHuman(f"What {TABLE} says cannot be read.", because=("permission denied",))
-    with pytest.raises(NeedsHuman, match="cannot be read"):
-        decided()
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("which", ["tool", "state"], ids=["ambiguous", "unreadable"])
+def test_a_state_that_nobody_can_tell_must_call_a_human(copy: Copy, which: str, *, down: bool) -> None:
+    setattr(copy, which, NeedsHuman("It cannot be told.", because=("permission denied",), next=(ALONE,)))
+    with pytest.raises(NeedsHuman, match="cannot be told") as needed:
+        decided(down=down)
+    assert needed.value.next == ("lastgood rollback shop-api prod --image-only   # leaves the schema as it is",)
+    if not down:
+        assert untouched(decided(scope=Scope.IMAGE_ONLY))
 
 
 @pytest.mark.parametrize("scope", [Scope.IMAGE_ONLY, Scope.CONFIG_ONLY])

@@ -8,6 +8,7 @@ from lastgood.cli.asking import asked
 from lastgood.cli.session import Session
 from lastgood.cli.text_db import resolution_text
 from lastgood.database import resolve
+from lastgood.database.choices import addressed
 from lastgood.model.errors import Exit
 from lastgood.model.standing import Resolution, Truth
 from lastgood.model.target import Target
@@ -27,7 +28,8 @@ _EXITS: Final = {
 def resolved(session: Session, target: Target, version: str | None, *, yes: bool) -> int:
     """Find out what was applied and, with consent, set the version; the exit code."""
     here = resolving.case(session.service, target, lambda said: session.note((f"  {said}",)))
-    looked = resolve.look(here)
+    with addressed(target):
+        looked = resolve.look(here)
     if version is not None:
         looked = resolve.choose(here, looked, "" if version == NONE else version)
     found = looked.resolution

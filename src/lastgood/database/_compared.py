@@ -18,6 +18,7 @@ Sources = Callable[[], Iterator[Fact[Sourced]]]
 """The migrations of the release that runs, then those of others, newest first."""
 
 _MOST: Final = 4
+_READ: Final = "`database.migrations` in lastgood.yaml says where a release's migrations are"
 _EXTENSION: Final = "extension "
 
 
@@ -79,7 +80,8 @@ class Search:
             if len(tried) == _MOST:
                 break
         if not tried:
-            raise Refused("What the migrations make cannot be told.", because=tuple(dict.fromkeys(self.reasons)))
+            because = tuple(dict.fromkeys(self.reasons))
+            raise Refused("What the migrations make cannot be told.", because=because, next=(_READ,))
         lenient = next((one for one in map(self._without_extensions, tried) if one.matches), None)
         return lenient or min(tried, key=self._distance)
 
@@ -97,7 +99,8 @@ class Search:
             sourced = fact.value
             self.running = sourced if not at else self.running
             if not sourced.migrations.native:
-                raise Refused("These migrations are no SQL, and only their own tool can tell what they make.")
+                said = "These migrations are no SQL, and only their own tool can tell what they make."
+                raise Refused(said, next=("ask that tool, in a container of the release that runs: `alembic current`",))
             key = tuple((one.version, one.up.sha256 if one.up else "") for one in sourced.migrations.steps)
             if any(known[: len(key)] == key for known in keys):
                 continue

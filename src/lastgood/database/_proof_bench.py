@@ -11,6 +11,7 @@ import msgspec
 from lastgood import sql
 from lastgood.database import _proof_seeds
 from lastgood.database._proof_rows import Rows, contents
+from lastgood.database.choices import AGAIN
 from lastgood.model.database import Failed, Fingerprint, Overview, Ran, Scratch
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Unknown
@@ -53,7 +54,7 @@ class Bench:
         """Begin with an empty database."""
         made = scratch.renew(self.client, self.run, self.like)
         if isinstance(made, Failed):
-            raise Refused("The throw-away database cannot be made anew.", because=(made.reason,))
+            raise Refused("The throw-away database cannot be made anew.", because=(made.reason,), next=(AGAIN,))
         self._seeded.clear()
 
     def apply(self, script: Script) -> Ran | Failed:
@@ -68,7 +69,8 @@ class Bench:
         """How it stands now."""
         shape = fingerprint(self.client)
         if isinstance(shape, Unknown):
-            raise Refused("The schema of the throw-away database cannot be read.", because=(shape.reason,))
+            said = "The schema of the throw-away database cannot be read."
+            raise Refused(said, because=(shape.reason,), next=(AGAIN,))
         return self._filled(shape.value)
 
     def filled(self, before: State) -> State:
@@ -78,7 +80,7 @@ class Bench:
     def _filled(self, shape: Fingerprint) -> State:
         rows = contents(self.client, shape)
         if isinstance(rows, Unknown):
-            raise Refused("The rows of the throw-away database cannot be read.", because=(rows.reason,))
+            raise Refused("The rows of the throw-away database cannot be read.", because=(rows.reason,), next=(AGAIN,))
         return State(shape, rows.value)
 
     def seed(self, number: int, before: State | None = None) -> dict[str, str]:
@@ -88,7 +90,8 @@ class Bench:
         """
         found = _proof_seeds.catalogue(self.client)
         if isinstance(found, Unknown):
-            raise Refused("The tables of the throw-away database cannot be read.", because=(found.reason,))
+            said = "The tables of the throw-away database cannot be read."
+            raise Refused(said, because=(found.reason,), next=(AGAIN,))
         types = found.value.types
         now = {
             one.name: msgspec.json.encode((one, [types[column.oid] for column in one.columns]))
@@ -122,12 +125,15 @@ def opened(client: Client, image: str) -> Iterator[Bench]:
     run = f"prove-{secrets.token_hex(4)}"
     made = _made(client, image, run)
     if isinstance(made, Failed):
-        raise Refused("There is no throw-away database to prove the migrations in.", because=(made.reason,))
+        said = "There is no throw-away database to prove the migrations in."
+        raise Refused(
+            said, because=(made.reason,), next=("--image IMAGE: one that is here", "--dsn env:NAME: a server")
+        )
     there = client.at(made.reach)
     try:
         like = facts.overview(there)
         if isinstance(like, Unknown):
-            raise Refused("The throw-away database does not answer.", because=(like.reason,))
+            raise Refused("The throw-away database does not answer.", because=(like.reason,), next=(AGAIN,))
         yield Bench(there, run, like.value)
     finally:
         _ended(there if image else client, run)

@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
+from lastgood.database.choices import unanswered
 from lastgood.database.tables import Tool
 from lastgood.model.database import Failed, Ran, Session
-from lastgood.model.errors import LeaseHeld, Refused, WorldMoved
+from lastgood.model.errors import LeaseHeld, WorldMoved
 from lastgood.model.facts import Known
 from lastgood.model.schema import NOTHING, SchemaState
 from lastgood.ports import Clock, Migrator
@@ -30,7 +31,7 @@ def keys(client: Client, tool: Tool) -> tuple[int, ...]:
     """The keys of the advisory locks that the tool takes in this database. Raises Refused where it cannot be asked."""
     there = overview(client)
     if not isinstance(there, Known):
-        raise Refused("The database cannot be asked.", because=(there.reason,))
+        raise unanswered(client, there.reason)
     schema, table = parts(tool.table)
     return tool.migrator.locks(there.value.name, schema, table)
 
@@ -42,7 +43,7 @@ def check_free(client: Client, tool: Tool) -> None:
     """
     found = holders(client, keys(client, tool))
     if not isinstance(found, Known):
-        raise Refused("It is not known whether a migration runs.", because=(found.reason,))
+        raise unanswered(client, found.reason, "It is not known whether a migration runs.")
     if found.value:
         raise _held(tool, found.value)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from lastgood.database.choices import AGAIN, unanswered
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.disks import room_to_try, same_disk
 from lastgood.database.tables import recognised, state
@@ -15,6 +16,7 @@ from lastgood.model.backups import BackupMade, Backups, Checked, Kept, Verificat
 from lastgood.model.database import Backup, Failed, Format, Overview
 from lastgood.model.errors import LastgoodError, NeedsHuman, Refused, UsageError
 from lastgood.model.facts import Fact, Known, Unknown, known_or
+from lastgood.model.target import shown
 from lastgood.postgres import backup, facts, kept, scratch
 from lastgood.postgres.client import Client
 
@@ -57,7 +59,8 @@ def make(desk: DatabaseDesk, run: str, why: str, *, prove: bool, tell: Tell) -> 
     with watched(lambda: _grown(client, path), tell):
         made = backup.backup(client, desk.files, wanted, stamp, before)
     if isinstance(made, Failed):
-        raise Refused("No backup was made, and nothing of it is left.", because=(made.reason,))
+        said = "No backup was made, and nothing of it is left."
+        raise Refused(said, because=(made.reason,), next=(f"df -h {desk.spec.backups}", AGAIN))
     found = look(desk, made.path, made, run, restoring=prove, tell=tell)
     if not found.good:
         said = f"The backup {made.path} is not good."
@@ -112,7 +115,7 @@ def listed(desk: DatabaseDesk, busy: str) -> Backups:
     found, parts = kept.backups(client, desk.spec.backups), kept.unfinished(client, desk.spec.backups)
     if isinstance(found, Unknown) or isinstance(parts, Unknown):
         reason = found.reason if isinstance(found, Unknown) else parts.reason if isinstance(parts, Unknown) else ""
-        raise Refused("The backups cannot be listed.", because=(reason,))
+        raise Refused("The backups cannot be listed.", because=(reason,), next=(_look(desk),))
     notes = _notes(client, desk.spec.backups)
     each = tuple(Kept(one, _checked(notes, one)) for one in found.value)
     return Backups(desk.target.name, desk.shown, desk.spec.backups, desk.spec.keep, each, parts.value, busy)
@@ -128,7 +131,7 @@ def chosen(desk: DatabaseDesk, name: str) -> tuple[str, Backup | None]:
         raise UsageError(f"{name!r} is neither a backup's name nor an absolute path.", next=(f"{_LIST} {words}",))
     found = kept.backups(desk.client(), desk.spec.backups)
     if isinstance(found, Unknown) and not name.startswith("/"):
-        raise Refused("The backups cannot be listed.", because=(found.reason,))
+        raise Refused("The backups cannot be listed.", because=(found.reason,), next=(_look(desk),))
     each = known_or(found, ())
     if not name and each:
         return each[0].path, each[0]
@@ -141,7 +144,13 @@ def chosen(desk: DatabaseDesk, name: str) -> tuple[str, Backup | None]:
     raise UsageError(said, because=tuple(map(base, each)), next=(f"{_LIST} {words}", f"lastgood db backup {words}"))
 
 
+def _look(desk: DatabaseDesk) -> str:
+    """What a person looks at where backups cannot be listed or removed."""
+    return f"ls -l {desk.spec.backups}   # on {shown(desk.spec.host)}"
+
+
 _LIST: Final = "lastgood db backups"
+_LEFT: Final = "What an interrupted backup left cannot be taken away."
 
 
 def base(one: Backup) -> str:
@@ -204,12 +213,12 @@ def tidied(desk: DatabaseDesk, run: str) -> str:
     scratch.remove(client, run)
     there = facts.overview(client)
     if isinstance(there, Unknown):
-        raise Refused("What an interrupted backup left cannot be taken away.", because=(there.reason,))
+        raise unanswered(client, there.reason, _LEFT)
     wanted = backup.Wanted(desk.spec.backups, 0, "")
     path = backup.place(wanted, there.value.name, run.rpartition("-")[2])
     said = backup.abandon(client, path, there.value.name)
     if said:
-        raise Refused("What an interrupted backup left cannot be taken away.", because=(said,))
+        raise Refused(_LEFT, because=(said,), next=(_look(desk), AGAIN))
     whole = any(one.path == path for one in known_or(kept.backups(client, desk.spec.backups), ()))
     return f"{run} was interrupted; " + (f"its backup is whole: {path}" if whole else "what it left is removed")
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from lastgood.database.choices import ALONE, OTHERWISE
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.tables import Tool, recognised, state
 from lastgood.model.database import Failed, Ran
@@ -17,8 +18,6 @@ from lastgood.postgres.client import Client
 from lastgood.postgres.facts import overview
 from lastgood.postgres.quoting import literal
 
-ALONE: Final = "--image-only: leave the schema as it is, where the older release works with it"
-"""What a person may do where a schema cannot go down."""
 _LOCK_SECONDS: Final = 3.0
 _TRIES: Final = 5
 _PAUSE: Final = 2.0
@@ -40,10 +39,11 @@ def undone(known: Migrations, found: SchemaState, to: str, whose: str) -> tuple[
         raise Refused(
             "The database has migrations that the release which runs does not know.",
             because=(f"not in {whose}: {', '.join(strange)}",),
-            next=("deploy the release that brought them, or go down by hand",),
+            next=("deploy the release that brought them, or go down by hand", ALONE),
         )
     if to != NOTHING and to not in versions:
-        raise Refused(f"There is no version {to} in {whose}.", because=(f"there are: {', '.join(versions) or 'none'}",))
+        because = (f"there are: {', '.join(versions) or 'none'}",)
+        raise Refused(f"There is no version {to} in {whose}.", because=because, next=(ALONE, OTHERWISE))
     top = versions.index(found.version) + 1 if found.version != NOTHING else 0
     bottom = versions.index(to) + 1 if to != NOTHING else 0
     steps = known.steps[bottom:top]
@@ -82,7 +82,7 @@ def _refused(one: Migration, because: str) -> Refused:
         because=(because,),
         next=(
             ALONE,
-            "lastgood db restore SERVICE ENV BACKUP: the whole database as it was",
+            OTHERWISE,
             "write a new migration that repairs it, and roll forward",
         ),
     )

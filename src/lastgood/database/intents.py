@@ -9,6 +9,7 @@ from lastgood.model.database import SwapState
 from lastgood.model.errors import InDoubt, LastgoodError, NeedsHuman, Refused
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.restoring import Intent, Phase, again
+from lastgood.model.target import shown as host
 from lastgood.model.text import sanitise
 from lastgood.postgres import facts
 from lastgood.postgres.swap import state
@@ -41,7 +42,8 @@ def create(desk: DatabaseDesk, intent: Intent) -> None:
         made = desk.files.create(path, msgspec.json.encode(intent))
     except OSError as error:
         because = (f"{path}: {sanitise(error.strerror or str(error))}",)
-        raise Refused("The restore cannot be noted, so it was not begun.", because=because) from error
+        room = f"df -h {desk.target.state}   # on {host(desk.spec.host)}: is there room, and may we write there?"
+        raise Refused("The restore cannot be noted, so it was not begun.", because=because, next=(room,)) from error
     if not made:
         raise interrupted(desk, read(desk) or intent)
 

@@ -98,7 +98,8 @@ class _Proving:
             if isinstance(ran, Failed):
                 if self.first >= at:
                     version = self.steps[at].version
-                    raise Refused(f"Migration {version} ran before, and does not now.", because=(ran.reason,))
+                    said = f"Migration {version} ran before, and does not now."
+                    raise Refused(said, because=(ran.reason,), next=("lastgood lint migrations, without --prove",))
                 self.first, at = at, 0  # only empty tables bear it
                 self.bench.renew()
                 continue

@@ -9,9 +9,10 @@ import msgspec
 
 from lastgood.database import booting
 from lastgood.database.booting import Boot, Model
+from lastgood.database.choices import ALONE, OTHERWISE
 from lastgood.database.contents import contents, losses
 from lastgood.database.desk import DatabaseDesk
-from lastgood.database.down import ALONE, script
+from lastgood.database.down import script
 from lastgood.database.tables import Tool
 from lastgood.model.command import Command, Completed
 from lastgood.model.database import Backup, Failed, Format, Ran
@@ -29,6 +30,7 @@ from lastgood.postgres.restore import load
 T = TypeVar("T")
 _NANO: Final = 1_000_000_000
 _BOOT_SECONDS: Final = 60.0
+_NEXT: Final = (ALONE, OTHERWISE)
 _NOTES: Final = """
 CREATE SCHEMA lastgood_rehearsal;
 CREATE TABLE lastgood_rehearsal.dropped (kind text, name text);
@@ -118,14 +120,14 @@ def _snapshot(desk: DatabaseDesk, live: Client) -> Backup | Failed:
 def _done(what: str, found: T | Failed) -> T:
     """What was done. Raises Refused where it failed."""
     if isinstance(found, Failed):
-        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,), next=(ALONE,))
+        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,), next=_NEXT)
     return found
 
 
 def _had(what: str, found: Fact[T]) -> T:
     """What was looked up. Raises Refused where it is unknown."""
     if isinstance(found, Unknown):
-        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,), next=(ALONE,))
+        raise Refused(f"The way down was not rehearsed: {what}.", because=(found.reason,), next=_NEXT)
     return found.value
 
 
@@ -150,7 +152,7 @@ def _network(it: Rehearsing, *argv: str) -> None:
     _docker(it, "network", "rm", argv[-1])  # of a run that was killed
     done = _docker(it, "network", *argv)
     if not done.ok:
-        raise Refused("The way down was not rehearsed: no network can be made.", because=(done.why(),))
+        raise Refused("The way down was not rehearsed: no network can be made.", because=(done.why(),), next=_NEXT)
 
 
 def _named(it: Rehearsing, network: str, container: str, aliases: Sequence[str]) -> None:
@@ -159,7 +161,7 @@ def _named(it: Rehearsing, network: str, container: str, aliases: Sequence[str])
     done = _docker(it, "network", "disconnect", network, container)
     done = _docker(it, "network", "connect", *words, network, container) if done.ok else done
     if not done.ok:
-        raise Refused("The way down was not rehearsed: the copy cannot be named.", because=(done.why(),))
+        raise Refused("The way down was not rehearsed: the copy cannot be named.", because=(done.why(),), next=_NEXT)
 
 
 def _docker(it: Rehearsing, *argv: str) -> Completed:
@@ -174,6 +176,7 @@ def _whole(copy: Client, snapshot: Backup) -> None:
         raise Refused(
             "A backup of the database does not hold what the database does.",
             because=(f"rows differ in {', '.join(sorted(wrong))}",),
+            next=("lastgood db backup SERVICE ENV --prove   # does it hold what it should?", ALONE),
         )
 
 
@@ -203,6 +206,7 @@ def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehear
         raise Refused(
             "Going down loses data, and cannot be done in one transaction.",
             because=(*(one.called for one in lost), *(f"{one.path}: {one.alone}" for one in way.undone if one.alone)),
+            next=_NEXT,
         )
     it.tell("starting the older release against the copy gone down")
     blind = f"(what CASCADE takes could not be watched: {watched.reason})" if isinstance(watched, Failed) else ""

@@ -10,6 +10,7 @@ from lastgood.database import _setting, _truth
 from lastgood.database._compared import Compared, Search, Sources
 from lastgood.database._doubted import Partly, attributed, doubts, partly
 from lastgood.database._replay import Note, Stand
+from lastgood.database.choices import unanswered
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.status import running
@@ -80,11 +81,11 @@ def look(here: Case) -> Looked:
     """
     _setting.check_free(here.client, here.tool)
     seen = answer(here.client, here.tool)
-    state = read(here.tool, seen)
+    state = read(here.client, here.tool, seen)
     stand = here.stand()
     live = stand.schema(here.client)
     if isinstance(live, Unknown):
-        raise Refused("The schema of the database cannot be read.", because=(live.reason,))
+        raise unanswered(here.client, live.reason, "The schema of the database cannot be read.")
     search = Search(stand, state, live.value)
     found = search.run(here.sources)
     resolution = _resolution(here, stand, state, found)
@@ -122,7 +123,7 @@ def settle(here: Case, looked: Looked) -> Resolution:
         raise Refused("There is no version to be set.", because=found.said, next=found.next)
     _same_schema(here, looked)
     done = _setting.note(here.client, here.tool, looked.seen, found.sql, here.clock)
-    state = read(here.tool, answer(here.client, here.tool))
+    state = read(here.client, here.tool, answer(here.client, here.tool))
     wanted = looked.versions[: looked.versions.index(found.to) + 1] if found.to else ()
     if not _says(state, found.to, wanted):
         _failed(here, done, state)

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from lastgood.database import backups, containers
+from lastgood.database.choices import by_hand
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.tables import recognised, state
 from lastgood.model.database import Backup, Failed, Overview
@@ -90,7 +91,10 @@ def from_kept(desk: DatabaseDesk, name: str, run: str, *, keep_running: bool) ->
     aside = sorted((one for one, says in said.value.items() if says == f"{_ASIDE}{there.name}"), key=_when)
     if not aside or (name and name not in aside):
         what = f"{name} is no database that was put aside." if name else f"No former database of {there.name} is kept."
-        raise UsageError(what, because=tuple(aside))
+        listed = by_hand(maintenance.value, "SELECT datname FROM pg_database")
+        raise UsageError(
+            what, because=tuple(aside), next=(listed, f"lastgood db backups {desk.target.service} {desk.target.env}")
+        )
     side = name or aside[-1]
     counted = facts.counts(maintenance.value.of(side))
     return Restoring(

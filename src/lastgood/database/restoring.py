@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from lastgood.database import containers, intents
+from lastgood.database.choices import by_hand, unanswered
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.trying import unlike, watched
 from lastgood.model.command import Child, Command, Completed
@@ -85,10 +86,10 @@ def _unmoved(bench: Bench, plan: Restoring) -> None:
     client = bench.desk.client(bench.run)
     there = facts.overview(client)
     if isinstance(there, Unknown):
-        raise Refused("The database cannot be asked.", because=(there.reason,))
+        raise unanswered(client, there.reason)
     numbers = facts.databases(client)
     if isinstance(numbers, Unknown):
-        raise Refused("The database cannot be asked.", because=(numbers.reason,))
+        raise unanswered(client, numbers.reason)
     if there.value.oid != plan.oid or numbers.value.get(plan.side, 0) != plan.side_oid or plan.aside in numbers.value:
         said = "The databases of the server are not those that the restore was agreed for."
         raise WorldMoved(said, next=(f"lastgood db restore {_words(plan)} … again",))
@@ -145,7 +146,9 @@ class _Restoration:
         for name in (maintenance.reach.name, self._plan.side, self._plan.database, self._plan.aside):
             ended = sessions.reap(maintenance, name)
             if isinstance(ended, Unknown):
-                raise InDoubt("The server cannot be asked what of the restore goes on.", because=(ended.reason,))
+                said = "The server cannot be asked what of the restore goes on."
+                then = (by_hand(maintenance, "SELECT 1"), again(self._intent.run, self._plan.target))
+                raise InDoubt(said, because=(ended.reason,), next=then)
         if self._intent.phase is Phase.LOADING and not self._plan.back:
             self._drop_side()
 

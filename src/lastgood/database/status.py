@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from lastgood.database.choices import unanswered
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.releases import migrations
 from lastgood.database.tables import Tool, recognised, state
@@ -28,7 +29,7 @@ def status(
     tool = recognised(client, desk.spec.migrator)
     found, there = state(client, tool), overview(client)
     if isinstance(there, Unknown):
-        raise Refused("The database cannot be asked.", because=(there.reason,))
+        raise unanswered(client, there.reason)
     runs = ahead(desk, observed, running(observed), tool, found)
     target = desk.target
     return DatabaseStatus(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lastgood import catalog
+from lastgood.database.choices import ALONE, unanswered, unreadable
 from lastgood.model.errors import NeedsHuman, Refused
 from lastgood.model.facts import Unknown
 from lastgood.model.schema import SchemaState
@@ -29,12 +30,13 @@ Columns: TypeAlias = dict[tuple[str, str], tuple[tuple[str, str], ...]]
 def recognised(client: Client, adapter: Adapter | None) -> Tool:
     """The tool of the database. `adapter` is the configured one; None asks the tables of the database.
 
-    Raises Refused where no tool's table is there, where several could be it, or where the database cannot be asked.
+    Raises Refused where no tool's table is there, or the database cannot be asked; NeedsHuman where several could be
+    it.
     """
     there, found = overview(client), columns(client)
     if isinstance(there, Unknown) or isinstance(found, Unknown):
         reason = there.reason if isinstance(there, Unknown) else found.reason if isinstance(found, Unknown) else ""
-        raise Refused("The database cannot be asked.", because=(reason,))
+        raise unanswered(client, reason)
     schema = there.value.schema
     if schema is None:
         raise Refused(
@@ -64,10 +66,10 @@ def _one(tools: dict[str, Migrator], typed: Columns, schema: str) -> Tool:
             because=(f"looked for: {', '.join(tools)}", f"among {len(typed)} tables"),
             next=("services.S.database.migrator: {kind: KIND, table: NAME}", "was any migration run here?"),
         )
-    raise Refused(
+    raise NeedsHuman(
         "It is ambiguous which migration tool the database is moved by.",
         because=tuple(f"{one.kind} by {one.table}" for one in found),
-        next=("services.S.database.migrator: KIND",),
+        next=("services.S.database.migrator: KIND", ALONE),
     )
 
 
@@ -75,29 +77,29 @@ def _table(migrator: Migrator, typed: Columns, schema: str) -> str:
     try:
         return migrator.table(typed, schema)
     except ValueError as error:
-        raise Refused(
+        raise NeedsHuman(
             "It is ambiguous which table the migration tool uses.",
             because=(str(error),),
-            next=("services.S.database.migrator: {kind: KIND, table: NAME}",),
+            next=("services.S.database.migrator: {kind: KIND, table: NAME}", ALONE),
         ) from error
 
 
 def state(client: Client, tool: Tool) -> SchemaState:
     """What the tool's table says. Raises NeedsHuman where it cannot be read, or says what cannot be."""
-    return read(tool, answer(client, tool))
+    return read(client, tool, answer(client, tool))
 
 
 def answer(client: Client, tool: Tool) -> str:
     """What the tool's table says, in the database's own words. Raises NeedsHuman where it cannot be had."""
     said = told(client, tool.migrator.question(tool.table))
     if isinstance(said, Unknown):
-        raise NeedsHuman(f"What {tool.table} says cannot be read.", because=(said.reason,))
+        raise unreadable(client, tool.table, said.reason)
     return said.value
 
 
-def read(tool: Tool, said: str) -> SchemaState:
+def read(client: Client, tool: Tool, said: str) -> SchemaState:
     """An `answer` as facts. Raises NeedsHuman where it says what cannot be."""
     try:
         return tool.migrator.read(tool.table, said)
     except ValueError as error:
-        raise NeedsHuman(f"What {tool.table} says cannot be read.", because=(str(error),)) from error
+        raise unreadable(client, tool.table, str(error)) from error

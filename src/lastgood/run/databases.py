@@ -4,6 +4,7 @@ from typing import TypeAlias, assert_never
 
 from lastgood.database import booting
 from lastgood.database.booting import Boot
+from lastgood.database.choices import addressed
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import go_down
 from lastgood.database.down import happened as went_down
@@ -45,6 +46,11 @@ _TRIAL_SECONDS = 120.0
 
 def perform(step: DatabaseStep, doing: Doing) -> Outcome:
     """Carry a step out and look whether it took effect. Raises LastgoodError as the parts of it do."""
+    with addressed(_desk(doing).target):
+        return _performed(step, doing)
+
+
+def _performed(step: DatabaseStep, doing: Doing) -> Outcome:
     match step:
         case StopStep():
             return stop(step, doing)

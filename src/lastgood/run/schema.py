@@ -5,8 +5,9 @@ from collections.abc import Callable
 from functools import partial
 
 from lastgood.database import booting
+from lastgood.database.choices import ALONE, OTHERWISE, addressed
 from lastgood.database.desk import DatabaseDesk
-from lastgood.database.down import ALONE, descent, undone
+from lastgood.database.down import descent, undone
 from lastgood.database.rehearsal import Older, Rehearsing, rehearse
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.tables import Tool, recognised, state
@@ -29,23 +30,35 @@ def decide(
 ) -> Schema:
     """What becomes of the database for this candidate; with `down` it goes down even where it need not.
 
-    Raises NeedsHuman where the schema is dirty, Refused where the way down cannot be rehearsed, or must not be gone.
-    Where nothing is known of the schema, it stays, and that is said.
+    Raises NeedsHuman where the schema is dirty, or nobody can tell what it is; Refused where the way down cannot be
+    rehearsed, or must not be gone. Where the database cannot be asked, the schema stays, and that is said.
     """
+    with addressed(draft.target):
+        return _decided(desk, draft, candidate, tell, down=down)
+
+
+def _decided(
+    desk: DatabaseDesk, draft: Draft, candidate: Candidate, tell: Callable[[str], None], *, down: bool
+) -> Schema:
+    alone = draft.scope in {Scope.IMAGE_ONLY, Scope.CONFIG_ONLY} and not down
     try:
         tool = recognised(desk.client(), desk.spec.migrator)
     except LastgoodError as error:
-        if down:
+        if down or (isinstance(error, NeedsHuman) and not alone):
             raise
         return _unproven(" ".join((error.what, *error.because)))
-    if draft.scope in {Scope.IMAGE_ONLY, Scope.CONFIG_ONLY} and not down:
+    if alone:
         return _left_alone(desk, tool)
     found = state(desk.client(), tool)
     _clean(draft, found)
     older = migrations(desk, draft.observed, candidate.image.image, tool.migrator)
     if isinstance(older, Unknown):
         if down:
-            raise Refused("It is not known which migrations the older release knows.", because=(older.reason,))
+            raise Refused(
+                "It is not known which migrations the older release knows.",
+                because=(older.reason,),
+                next=("`database.migrations` in lastgood.yaml says where a release's migrations are", ALONE),
+            )
         return _unproven(f"which migrations it knows is not known: {older.reason}")
     known = [one.version for one in older.value.migrations.steps]
     applied = found.applied if found.applied is not None else (found.version,)
@@ -70,11 +83,11 @@ def _left_alone(desk: DatabaseDesk, tool: Tool) -> Schema:
 def _clean(draft: Draft, found: SchemaState) -> None:
     if not found.dirty and not found.doubt:
         return
-    words = f"{draft.target.service} {draft.target.env}"
+    at = f"dirty at version {found.version or 'none'}" if found.dirty else "at a version that cannot be believed"
     raise NeedsHuman(
-        f"The schema of {draft.target.name} is dirty at version {found.version or 'none'}.",
+        f"The schema of {draft.target.name} is {at}.",
         because=(found.doubt or "a migration was begun and its end was not noted",),
-        next=(f"lastgood db status {words}", f"lastgood rollback {words} --image-only   # leaves the schema alone"),
+        next=("lastgood db status SERVICE ENV", "lastgood db resolve SERVICE ENV   # what was really applied", ALONE),
     )
 
 
@@ -114,7 +127,11 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
         raise Refused(
             f"{candidate.image.image.name} does not start on a copy whose schema went down to {to or 'none'}.",
             because=(shown.after.value.said,),
-            next=(f"lastgood history {draft.target.service} {draft.target.env}",),
+            next=(
+                f"lastgood history {draft.target.service} {draft.target.env}   # another release: --to",
+                ALONE,
+                OTHERWISE,
+            ),
         )
     return Schema(
         f"goes down from version {version} to {to or 'none'}, by the downs of the release that runs",
@@ -152,13 +169,16 @@ def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourc
     tool, found, _ = there
     runs = draft.running.image
     if runs is None:
-        raise Refused("It is not known which release brought the schema: no single image runs.")
+        raise Refused(
+            "It is not known which release brought the schema: no single image runs.",
+            next=(f"lastgood status {draft.target.service} {draft.target.env}", ALONE),
+        )
     newer = migrations(desk, draft.observed, runs.image, tool.migrator)
     if isinstance(newer, Unknown):
         raise Refused(
             "The downs of the release that runs cannot be had.",
             because=(newer.reason,),
-            next=(ALONE,),
+            next=("`database.migrations` in lastgood.yaml says where a release's migrations are", ALONE),
         )
     steps = undone(newer.value.migrations, found, to, newer.value.where)
     return descent(tool, found, steps, to, desk.spec.schema)

@@ -1,0 +1,51 @@
+"""What a person may do where something of a database stands in the way: the `next` of its errors."""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from lastgood.model.errors import LastgoodError, NeedsHuman, Refused
+from lastgood.model.target import Target, shown
+from lastgood.postgres.client import Client
+
+_WHO: Final = "SERVICE ENV"
+ALONE: Final = f"lastgood rollback {_WHO} --image-only   # leaves the schema as it is"
+OTHERWISE: Final = f"lastgood db restore {_WHO} BACKUP   # the whole database as it was"
+AGAIN: Final = "run it again, once that is seen to"
+
+
+@contextmanager
+def addressed(target: Target) -> Iterator[None]:
+    """What errors of the block tell to do next is told with the target's own names."""
+    try:
+        yield
+    except LastgoodError as error:
+        error.next = tuple(one.replace(_WHO, f"{target.service} {target.env}") for one in error.next)
+        raise
+
+
+def by_hand(client: Client, sql: str) -> str:
+    """The command that has the server answer a person, on the database's host. No secret is part of it."""
+    reach = client.reach
+    asked = f"psql -X -c {shlex.quote(sql)}"
+    if not reach.container:
+        return f"{asked} DSN   # on {shown(reach.host)}, with what {reach.dsn} has for DSN"
+    user = f" -U {shlex.quote(reach.user)}" if reach.user else ""
+    return f"docker exec {reach.container} {asked}{user} {shlex.quote(reach.name)}   # on {shown(reach.host)}"
+
+
+def unanswered(client: Client, reason: str, what: str = "The database cannot be asked.") -> Refused:
+    """That the server does not say what has to be known of it."""
+    where = "`database` in lastgood.yaml says how it is reached"
+    return Refused(what, because=(reason,), next=(by_hand(client, "SELECT 1"), where))
+
+
+def unreadable(client: Client, table: str, reason: str) -> NeedsHuman:
+    """That nobody can tell the schema's version from the migration tool's table."""
+    denied = "permission denied" in reason
+    user = client.reach.user or "the user of `database` in lastgood.yaml"
+    grant = (f"GRANT SELECT ON {table} TO {user};   # by its owner",) if denied else ()
+    return NeedsHuman(
+        f"What {table} says cannot be read.", because=(reason,), next=(*grant, by_hand(client, f"TABLE {table}"), ALONE)
+    )
