@@ -20,6 +20,7 @@ from lastgood.model.plan import Approved, NothingToDo, auto_approve
 from lastgood.model.report import Check, History, Planned, QuarantineChange, QuarantineList, Status
 from lastgood.model.retention import Images, Protection
 from lastgood.model.target import Group, Target
+from lastgood.observe.together import Asked as Beside
 from lastgood.observe.together import together
 from lastgood.observe.world import observe
 from lastgood.plan import report, single
@@ -28,7 +29,7 @@ from lastgood.plan.draft import UNTOUCHED, Draft, Schema
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, executor, lease, quarantine
+from lastgood.run import adoption, checkout, deployed, executor, lease, quarantine
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -37,6 +38,7 @@ from lastgood.run.steps import sight
 from lastgood.wiring import Places, Workshop, code_repo, forge_of, who
 
 _DEPTH = 12
+_PATIENCE = 10.0
 _RECENT = 20  # a run that waits to be settled is one of the newest
 
 if TYPE_CHECKING:
@@ -175,6 +177,7 @@ class Service:
             approved, desk, facts=partial(sight, desk, approved.plan), signature=signature, take_over=take_over
         )
         recorded = approved.plan.action == "rollback" and ended.exit is Exit.DONE
+        self._landed(group, self.journal.latest(group.name), tell)
         if before and recorded and self._unsettled(before):  # this run recorded what runs now
             what = f"{group.name} was rolled back again since; there is nothing left to settle."
             self.journal.append(before, RunEnded(Exit.WORLD_MOVED, what), SystemClock().now())
@@ -194,7 +197,16 @@ class Service:
         made = make(group, [drafted(one, tools, Wish()) for one in seen])
         approved = auto_approve(made, who(), "the command itself")
         failing = _failing(group, tuple(one.observed for one in seen))
-        return self.rollback(group, approved, failing, tell, take_over=take_over)
+        beside = Beside(partial(deployed.note, group, deployed.running(approved.plan), self.database))
+        ended = self.rollback(group, approved, failing, tell, take_over=take_over)
+        for said in beside.within(_PATIENCE) or ():
+            tell.progress(said)
+        return ended
+
+    def _landed(self, group: Group, run: str | None, tell: Teller) -> None:
+        """Note since when what a run brought runs."""
+        for said in deployed.note(group, deployed.landed(self.run(run)) if run else {}, self.database):
+            tell.progress(said)
 
     def recheck(self, group: Group, nothing: NothingToDo, tell: Teller, *, take_over: bool = False) -> RunEnded:
         """Look again whether nothing is to be done: the digest and the gate must pass now, and git must say so.
@@ -241,7 +253,9 @@ class Service:
         run = self.run(run_id)
         service, _, env = run.plan.target.partition("/")
         desk = self._desk(self.group(service, env), tell)
-        return executor.resume(run, desk, who(), aborting=aborting, take_over=take_over)
+        ended = executor.resume(run, desk, who(), aborting=aborting, take_over=take_over)
+        self._landed(desk.group, run_id, tell)
+        return ended
 
     def adopt(self, run_id: str) -> None:
         """Take over what the hosts know of a run that another machine began, or went on with.

@@ -35,7 +35,7 @@ def down(*versions: str, to: str) -> Descent:
 
 SINCE = Unknown("nobody noted the moment of the deploy")
 NOTE = Loss(
-    What.COLUMN, "public.orders.note", 1204, 1400, SINCE, "the column is dropped", '"public"."orders"', '"note"'
+    What.COLUMN, "public.orders.note", 1204, 1400, Known(311), "the column is dropped", '"public"."orders"', '"note"'
 )
 AUDIT = Loss(What.TABLE, "public.audit", 88_310, 98_000, SINCE, "the table is dropped", '"public"."audit"')
 LOCKS = (Lock("public.orders", Mode.ACCESS_EXCLUSIVE),)

@@ -146,14 +146,17 @@ def _lost(plan: AnyPlan) -> Iterator[str]:
     """What nobody can bring back without the backup, counted, and where that is."""
     for step in plan.steps():
         if isinstance(step, LossyDownStep):
-            yield from (f"  ! {_counted(loss)}" for loss in step.losses)
+            yield from chain.from_iterable(map(_counted, step.losses))
             yield f"  {_kept(plan, step.backup)}"
 
 
-def _counted(loss: Loss) -> str:
+def _counted(loss: Loss) -> Iterator[str]:
     unit = "values" if loss.what in {What.COLUMN, What.VALUES} else "rows"
-    new = "" if isinstance(loss.since, Unknown) else f", {loss.since.value} of them written since the deploy"
-    return f"{loss.called}: {loss.count} {unit}{new}, {loss.because}; with more than {loss.most} by then it stops"
+    known = "" if isinstance(loss.since, Unknown) else f", {loss.since.value:,} written since the deploy"
+    yield f"  ! {loss.called}: {loss.count:,} {unit}{known}, {loss.because}"
+    if isinstance(loss.since, Unknown):
+        yield f"    written since the deploy: unknown, {loss.since.reason}"
+    yield f"    with more than {loss.most:,} by then it stops"
 
 
 def _kept(plan: AnyPlan, kept: Kept) -> str:

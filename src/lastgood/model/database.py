@@ -149,12 +149,22 @@ class Surroundings(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """A moment of a database, to tell later which rows were written since. `files` are the tables' by their number."""
+    """A moment of a database, to tell later which rows were written since.
+
+    `snapshot` are the transactions that were over, or not yet. `system`, `timeline` (empty on a standby), `database`
+    and `laid` say of what: the cluster, its line of history, the database's number, and when the cluster's files came
+    where they are (empty where the user may not ask). `files` and `names` are the tables', by their number. `at` is the
+    server's own time in Unix seconds.
+    """
 
     snapshot: str
     system: str
+    timeline: str
     database: int
+    laid: str
     files: dict[str, int]
+    names: dict[str, str]
+    at: float
 
 
 class Written(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from functools import partial
 
 from lastgood.database import booting
 from lastgood.database.choices import ALONE, OTHERWISE, addressed
+from lastgood.database.deployed import since
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import descent, undone
 from lastgood.database.rehearsal import Older, Rehearsing, rehearse
@@ -135,7 +136,7 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
         )
     return Schema(
         f"goes down from version {version} to {to or 'none'}, by the downs of the release that runs",
-        _told(shown), shown.descent, shown.losses, desk.spec.host, desk.spec.backups,
+        _told(shown), shown.descent, since(desk, draft.running.image, shown.losses), desk.spec.host, desk.spec.backups,
     )  # fmt: skip
 
 

@@ -10,9 +10,10 @@ from lastgood.cli.session import Session
 @target
 @verb
 def command(session: Session, service: str | None, env: str | None) -> int:
-    """Run the gate on what runs now and record the verdict as evidence. Touches nothing.
+    """Run the gate on what runs now and record the verdict as evidence. Touches nothing of the service.
 
-    The one line at the end of a deploy script, so that later rollbacks know what was good.
+    The one line at the end of a deploy script, so that later rollbacks know what was good, and what was written into
+    its database since.
 
     \b
     Example:
