@@ -60,11 +60,18 @@ def test_a_way_down_without_loss_is_gone_and_the_backup_is_kept(shop: Shop) -> N
 
 def test_a_way_down_that_loses_values_touches_nothing_without_a_person(shop: Shop) -> None:
     database = in_trouble(shop, "strict-1", "notes-500", 3)
-    database.orders(7, "fragile")
+    database.orders(4, "before")
+    shop.does("check", API, ENV, ends=Exit.NEEDS_HUMAN)  # at the end of the deploy script: it is bad, and noted
+    database.orders(3, "fragile")
     before = shop.scene()
+    database.sql("CREATE INDEX by_hand ON orders (note)")
+    refused = shop.does("plan", API, ENV, ends=Exit.REFUSED)
+    assert refused["because"] == ["index public.by_hand is there and was not"]
+    database.sql("DROP INDEX by_hand")
     plan = shop.does("plan", API, ENV)["plan"]
     (loss,) = next(step["losses"] for step in plan["attempts"][0]["steps"] if step["step"] == "lossy-down")
     assert (loss["what"], loss["name"], loss["count"]) == ("column", "public.orders.note", 7)
+    assert loss["since"] == {"fact": "known", "value": 3}
     said = shop.rollback(ends=Exit.CONSENT_NEEDED)
     assert any("column public.orders.note" in each for each in said["because"])
     assert database.version() == 3

@@ -7,12 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from lastgood.database import booting
+from lastgood.database import drift as drifting
 from lastgood.database.booting import Model
 from lastgood.database.choices import ALONE
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.rehearsal import Rehearsing
 from lastgood.database.releases import Sourced
 from lastgood.database.tables import Tool, candidates
+from lastgood.model.database import Difference
 from lastgood.model.descent import Loss
 from lastgood.model.errors import Exit, NeedsHuman, Refused
 from lastgood.model.facts import Fact, Known, Unknown
@@ -72,6 +74,8 @@ class Copy:
         self.losses: tuple[Loss, ...] = ()
         self.health: tuple[str, ...] = ("--health-cmd=true",)
         self.builtin: Fact[bool] = Known(value=False)
+        self.drift: Fact[Difference] = Known(Difference())
+        self.replayed = 0
         self.rehearsed: list[Rehearsing] = []
 
     def recognised(self, *_: object) -> Tool:
@@ -88,6 +92,10 @@ class Copy:
         assert running
         assert running.image.tag == "sha-bad"
         return tuple(replace(loss, since=Known(3)) for loss in losses)
+
+    def drifts(self, *_: object) -> Fact[Difference]:
+        self.replayed += 1
+        return self.drift
 
     def migrations(self, _: DatabaseDesk, __: Observed, image: Image, migrator: Migrator) -> Fact[Sourced]:
         found = self.known[image.tag]
@@ -112,6 +120,7 @@ def copy(monkeypatch: pytest.MonkeyPatch) -> Copy:
     monkeypatch.setattr(schema, "migrations", made.migrations)
     monkeypatch.setattr(schema, "rehearse", made.rehearse)
     monkeypatch.setattr(schema, "since", made.written)
+    monkeypatch.setattr(drifting, "drift", made.drifts)
     monkeypatch.setattr(DatabaseDesk, "client", lambda _: None)
     monkeypatch.setattr(booting, "model", lambda *_: Known(Model({"DB_HOST": "db"}, made.health)))
     monkeypatch.setattr(booting, "checked", lambda *_: made.builtin)
@@ -293,6 +302,47 @@ def test_a_release_that_does_not_start_with_the_schema_gone_down_either_must_be_
     with pytest.raises(Refused, match="does not start on a copy whose schema went down to 1") as refused:
         decided()
     assert refused.value.because == ("it ended with exit code 1",)
+
+
+DRIFTS = Known(Difference(("index public.by_hand is there and was not",), ("columns of x stand in another order",)))
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_schema_that_is_not_what_its_migrations_make_must_not_go_down(copy: Copy, *, down: bool) -> None:
+    copy.drift = DRIFTS
+    with pytest.raises(Refused, match="is not what migrations of sha-bad make") as refused:
+        decided(down=down)
+    assert refused.value.because == ("index public.by_hand is there and was not",)
+    assert [choice.partition("   # ")[0] for choice in refused.value.next] == [
+        "lastgood db status shop-api prod --drift",
+        "undo by hand what was done by hand, as told above",
+        "lastgood rollback shop-api prod --image-only",
+        "lastgood db restore shop-api prod BACKUP",
+    ]
+    assert len(copy.rehearsed) == (0 if down else 1)  # where it is needed in any case, nothing is copied
+
+
+@pytest.mark.parametrize("how", ["starts", "only the image"])
+def test_drift_must_not_matter_where_nothing_goes_down(copy: Copy, how: str) -> None:
+    copy.drift, copy.before = DRIFTS, STARTS
+    assert untouched(decided(scope=Scope.DEFAULT if how == "starts" else Scope.IMAGE_ONLY))
+    assert copy.replayed == 0
+
+
+@pytest.mark.parametrize(
+    ("drift", "said"),
+    [
+        (Known(Difference(("extension pg_trgm is there and was not",))), "the schema is what its migrations make"),
+        (Unknown("1_a cannot be applied"), "whether the schema is what its migrations make is unknown: 1_a cannot be"),
+    ],
+    ids=["an extension", "unknown"],
+)
+def test_what_is_no_drift_or_cannot_be_told_must_be_said(copy: Copy, drift: Fact[Difference], said: str) -> None:
+    copy.drift = drift
+    found = decided()
+    assert found.descent is not None
+    assert found.rehearsed[0].startswith(said)
+    assert copy.replayed == 1
 
 
 def test_a_version_that_the_release_which_runs_does_not_know_must_be_refused(copy: Copy) -> None:

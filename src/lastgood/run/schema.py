@@ -9,6 +9,7 @@ from lastgood.database.choices import ALONE, OTHERWISE, addressed
 from lastgood.database.deployed import since
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import descent, undone
+from lastgood.database.drift import undrifted
 from lastgood.database.rehearsal import Older, Rehearsing, rehearse
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.tables import Tool, recognised, state
@@ -108,7 +109,9 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
     to = older.migrations.newest
     beside = _older(desk, draft, candidate)
     untried = isinstance(beside, Unknown) or not candidate.image.image_id  # nothing is pulled to be tried on a copy
-    way = _found(partial(_way, desk, draft, there, to), tell, certain=down or untried)
+    seen: list[str] = []
+    alike = lambda newer: seen.append(undrifted(desk.client(), tool, found, newer, tell))  # noqa: E731 - used once
+    way = _found(partial(_way, desk, draft, there, to), alike, tell, certain=down or untried)
     run = f"{desk.spec.container or draft.target.service}-{secrets.token_hex(4)}"
     wanted = Rehearsing(
         desk=desk,
@@ -136,8 +139,12 @@ def _moving(  # noqa: PLR0913 - what moves, from where, to where
         )
     return Schema(
         f"goes down from version {version} to {to or 'none'}, by the downs of the release that runs",
-        _told(shown), shown.descent, since(desk, draft.running.image, shown.losses), desk.spec.host, desk.spec.backups,
-    )  # fmt: skip
+        (*seen, *_told(shown)),
+        shown.descent,
+        since(desk, draft.running.image, shown.losses),
+        desk.spec.host,
+        desk.spec.backups,
+    )
 
 
 def _mine(draft: Draft, host: str) -> tuple[str, ...]:
@@ -146,19 +153,33 @@ def _mine(draft: Draft, host: str) -> tuple[str, ...]:
     return tuple(one.name for one in known_or(view.containers, ()) if one.mine) if view else ()
 
 
-def _found(way: Callable[[], Descent], tell: Callable[[str], None], *, certain: bool) -> Callable[[], Descent]:
-    """The way down, looked for before anything is copied, and given when it is asked for.
+def _found(
+    way: Callable[[], tuple[Descent, Sourced]],
+    alike: Callable[[Sourced], None],
+    tell: Callable[[str], None],
+    *,
+    certain: bool,
+) -> Callable[[], Descent]:
+    """The way down, looked for before anything is copied, and given when it is asked for, once the schema is `alike`.
 
     Raises Refused where there is none and one is `certain` to be needed. Else the copy may still show that none is.
     """
     try:
-        found = way()
+        found, newer = way()
     except Refused as error:
         if certain:
             raise
         tell(f"{error.what.rstrip('.')}: whether it has to be is tried on a copy")
         return partial(_raised, error)
-    return lambda: found
+    if certain:
+        alike(newer)
+        return lambda: found
+
+    def gone() -> Descent:
+        alike(newer)
+        return found
+
+    return gone
 
 
 def _raised(error: Refused) -> Descent:
@@ -166,7 +187,10 @@ def _raised(error: Refused) -> Descent:
     raise Refused(error.what, because=(*error.because, because), next=error.next) from error
 
 
-def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourced], to: str) -> Descent:
+def _way(
+    desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourced], to: str
+) -> tuple[Descent, Sourced]:
+    """The way down, and the migrations that it is of. Raises Refused where there is none."""
     tool, found, _ = there
     runs = draft.running.image
     if runs is None:
@@ -182,7 +206,7 @@ def _way(desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourc
             next=("`database.migrations` in lastgood.yaml says where a release's migrations are", ALONE),
         )
     steps = undone(newer.value.migrations, found, to, newer.value.where)
-    return descent(tool, found, steps, to, desk.spec.schema)
+    return descent(tool, found, steps, to, desk.spec.schema), newer.value
 
 
 def _older(desk: DatabaseDesk, draft: Draft, candidate: Candidate) -> Fact[Older]:
