@@ -55,6 +55,12 @@ class Databases:
             return found
         return msgspec.structs.replace(found, restore=unfinished, next=(again(PREFIX, found.target), *found.next))
 
+    def goal(self, to: str) -> str:
+        """The release that `to` means: a version of the schema, or a release. Raises as `run.goals.goal`."""
+        from lastgood.run.goals import goal
+
+        return goal(self._desk, self._observe(), to)
+
     def backup(self, why: str, tell: Tell, *, prove: bool, take_over: bool) -> BackupMade:
         """Make a backup, look at it, and let go of those that the retention rule lets go.
 

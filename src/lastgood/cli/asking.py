@@ -40,7 +40,7 @@ def approving(session: Session, digest: str, chosen: "Group | None" = None) -> s
     """The command that approves the plan of this digest: this one, with `--plan` in place of other ways to agree."""
     dropped = {"--yes", "--dry-run"}
     words = [word for word in session.argv if word not in dropped]
-    words = ["rollback", *words[2:], "--down"] if words[0] == "db" else ["rollback", *words[1:]]
+    words = ["db", "down", *words[2:]] if words[0] == "db" else ["rollback", *words[1:]]
     if "--plan" in words:
         at = words.index("--plan")
         del words[at : at + 2]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from lastgood.model.errors import LastgoodError, NeedsHuman, Refused
-from lastgood.model.target import Target, shown
+from lastgood.model.target import DatabaseSpec, Target, shown
 from lastgood.postgres.client import Client
 
 _WHO: Final = "SERVICE ENV"
@@ -33,6 +33,12 @@ def by_hand(client: Client, sql: str) -> str:
         return f"{asked} DSN   # on {shown(reach.host)}, with what {reach.dsn} has for DSN"
     user = f" -U {shlex.quote(reach.user)}" if reach.user else ""
     return f"docker exec {reach.container} {asked}{user} {shlex.quote(reach.name)}   # on {shown(reach.host)}"
+
+
+def reading(spec: DatabaseSpec) -> str:
+    """Where lastgood looks for migrations, for a person to see whether they are there."""
+    where = "the folder of the image" if spec.in_image else "the folder of the code repo"
+    return f"`database.migrations` in lastgood.yaml names {where} that they are in: {spec.migrations}"
 
 
 def unanswered(client: Client, reason: str, what: str = "The database cannot be asked.") -> Refused:

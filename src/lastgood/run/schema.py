@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lastgood.database import booting
-from lastgood.database.choices import ALONE, OTHERWISE, addressed
+from lastgood.database.choices import ALONE, OTHERWISE, addressed, reading
 from lastgood.database.deployed import since
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import descent, undone
@@ -21,6 +21,7 @@ from lastgood.model.facts import Fact, Known, Unknown, known_or
 from lastgood.model.plan import Scope
 from lastgood.model.rehearsal import Booted, Rehearsal
 from lastgood.model.schema import NOTHING, SchemaState
+from lastgood.model.target import Target
 from lastgood.plan.choose import Candidate
 from lastgood.plan.draft import Draft, Schema
 
@@ -52,14 +53,14 @@ def _decided(
     if alone:
         return _left_alone(desk, tool)
     found = state(desk.client(), tool)
-    _clean(draft, found)
+    clean(draft.target, found)
     older = migrations(desk, draft.observed, candidate.image.image, tool.migrator)
     if isinstance(older, Unknown):
         if down:
             raise Refused(
                 "It is not known which migrations the older release knows.",
                 because=(older.reason,),
-                next=("`database.migrations` in lastgood.yaml says where a release's migrations are", ALONE),
+                next=(reading(desk.spec), ALONE),
             )
         return _unproven(f"which migrations it knows is not known: {older.reason}")
     known = [one.version for one in older.value.migrations.steps]
@@ -82,12 +83,13 @@ def _left_alone(desk: DatabaseDesk, tool: Tool) -> Schema:
     return _unproven(f"it stays {version}, as was asked for")
 
 
-def _clean(draft: Draft, found: SchemaState) -> None:
+def clean(target: Target, found: SchemaState) -> None:
+    """Raise NeedsHuman where the schema is dirty, or its version cannot be believed."""
     if not found.dirty and not found.doubt:
         return
     at = f"dirty at version {found.version or 'none'}" if found.dirty else "at a version that cannot be believed"
     raise NeedsHuman(
-        f"The schema of {draft.target.name} is {at}.",
+        f"The schema of {target.name} is {at}.",
         because=(found.doubt or "a migration was begun and its end was not noted",),
         next=("lastgood db status SERVICE ENV", "lastgood db resolve SERVICE ENV   # what was really applied", ALONE),
     )
@@ -203,7 +205,7 @@ def _way(
         raise Refused(
             "The downs of the release that runs cannot be had.",
             because=(newer.reason,),
-            next=("`database.migrations` in lastgood.yaml says where a release's migrations are", ALONE),
+            next=(reading(desk.spec), ALONE),
         )
     steps = undone(newer.value.migrations, found, to, newer.value.where)
     return descent(tool, found, steps, to, desk.spec.schema), newer.value

@@ -1,10 +1,15 @@
 """`lastgood db`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lastgood.cli.db_backups import backup, backups, restore, verify
 from lastgood.cli.options import target, verb
 from lastgood.cli.session import Session
+
+if TYPE_CHECKING:
+    from lastgood.model.target import Group
 
 
 @click.group("db")
@@ -72,7 +77,18 @@ def resolve(session: Session, service: str | None, env: str | None, version: str
     return resolved(session, session.target(service, env), version, yes=yes)
 
 
-_TO = click.option("--to", default="", metavar="TAG|DIGEST|COMMIT", help="This release, not the last good one.")
+_TO = click.option(
+    "--to",
+    default="",
+    metavar="VERSION|RELEASE",
+    help="This version of the schema, or this release (tag, digest or commit), not the last good one. "
+    "Where it could be both: version:NAME or release:NAME.",
+)
+
+
+def _goal(session: Session, chosen: "Group", to: str) -> str:
+    """The release that `--to` means; an app of several services has no version."""
+    return session.service.databases(chosen.first).goal(to) if to and len(chosen.members) == 1 else to
 
 
 @command.command("plan")
@@ -85,13 +101,15 @@ def plan(session: Session, service: str | None, env: str | None, to: str) -> int
     Touches nothing but a copy of the database, which is thrown away.
 
     \b
-    Example:
+    Examples:
       lastgood db plan shop-api prod
+      lastgood db plan shop-api prod --to 41
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.verbs.rollback import show_plan
     from lastgood.run.planning import Wish
 
-    return show_plan(session, session.group(service, env), Wish(to=to, down=True))
+    chosen = session.group(service, env)
+    return show_plan(session, chosen, Wish(to=_goal(session, chosen, to), down=True))
 
 
 @command.command("down")
@@ -116,14 +134,16 @@ def down(  # noqa: PLR0913, PLR0917 - one parameter per option
     lost is accepted on a terminal only, by its name.
 
     \b
-    Example:
+    Examples:
       lastgood db down shop-api prod
+      lastgood db down shop-api prod --to sha-1a2b3c4
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.verbs.rollback import roll_back
     from lastgood.run.planning import Wish
 
     chosen = session.group(service, env)
-    return roll_back(session, chosen, Wish(to=to, down=True), yes=yes, digest=digest, take_over=take_over)
+    wish = Wish(to=_goal(session, chosen, to), down=True)
+    return roll_back(session, chosen, wish, yes=yes, digest=digest, take_over=take_over)
 
 
 for _each in (backup, backups, verify, restore):
