@@ -92,6 +92,11 @@ class Database:
             ]
             subprocess.run(argv, stdin=dump, check=True)
 
+    def deployed(self) -> str:
+        """The release whose deploy was noted last on the database's host, by its tag."""
+        (noted,) = (self.shop.world.root / "host-state/databases").glob("*.deployed.json")
+        return str(json.loads(noted.read_text())["release"]["image"]["tag"])
+
     def databases(self) -> list[str]:
         return self.sql("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").split()
 

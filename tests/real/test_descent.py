@@ -49,9 +49,11 @@ def test_a_schema_that_the_release_knows_is_not_looked_at_any_closer(shop: Shop)
 def test_a_way_down_without_loss_is_gone_and_the_backup_is_kept(shop: Shop) -> None:
     database = in_trouble(shop, "strict-1", "index-500", 2)
     database.orders(3)
-    shop.rollback(ends=Exit.DONE)
+    shop.does("db", "down", API, ENV, "--to", "2", "--yes", ends=Exit.USAGE)
+    shop.does("db", "down", API, ENV, "--to", "1", "--yes", ends=Exit.DONE)
     assert shop.serves("strict-1")
     assert database.version() == 1
+    assert database.deployed() == shop.tag("strict-1")
     assert database.asked("SELECT to_regclass('orders_item_idx') IS NULL")
     assert database.asked("SELECT count(*) FROM orders") == 3
     assert len(database.kept()) == 1
