@@ -49,9 +49,7 @@ def unanswered(client: Client, reason: str, what: str = "The database cannot be 
 
 def unreadable(client: Client, table: str, reason: str) -> NeedsHuman:
     """That nobody can tell the schema's version from the migration tool's table."""
-    denied = "permission denied" in reason
     user = client.reach.user or "the user of `database` in lastgood.yaml"
-    grant = (f"GRANT SELECT ON {table} TO {user};   # by its owner",) if denied else ()
-    return NeedsHuman(
-        f"What {table} says cannot be read.", because=(reason,), next=(*grant, by_hand(client, f"TABLE {table}"), ALONE)
-    )
+    grant, look = f"GRANT SELECT ON {table} TO {user};   # by its owner", by_hand(client, f"TABLE {table}")
+    first = grant if "permission denied" in reason else look
+    return NeedsHuman(f"What {table} says cannot be read.", because=(reason,), next=(first, ALONE))
