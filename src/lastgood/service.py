@@ -20,7 +20,6 @@ from lastgood.model.plan import Approved, NothingToDo, auto_approve
 from lastgood.model.report import Check, History, Planned, QuarantineChange, QuarantineList, Status
 from lastgood.model.retention import Images, Protection
 from lastgood.model.target import Group, Target
-from lastgood.observe.together import Asked as Beside
 from lastgood.observe.together import together
 from lastgood.observe.world import observe
 from lastgood.plan import report, single
@@ -38,7 +37,6 @@ from lastgood.run.steps import sight
 from lastgood.wiring import Places, Workshop, code_repo, forge_of, who
 
 _DEPTH = 12
-_PATIENCE = 10.0
 _RECENT = 20  # a run that waits to be settled is one of the newest
 
 if TYPE_CHECKING:
@@ -197,16 +195,14 @@ class Service:
         made = make(group, [drafted(one, tools, Wish()) for one in seen])
         approved = auto_approve(made, who(), "the command itself")
         failing = _failing(group, tuple(one.observed for one in seen))
-        beside = Beside(partial(deployed.note, group, deployed.running(approved.plan), self.database))
+        noted = deployed.beside(group, deployed.running(approved.plan), self.database, tell.progress)
         ended = self.rollback(group, approved, failing, tell, take_over=take_over)
-        for said in beside.within(_PATIENCE) or ():
-            tell.progress(said)
+        noted()
         return ended
 
     def _landed(self, group: Group, run: str | None, tell: Teller) -> None:
         """Note since when what a run brought runs."""
-        for said in deployed.note(group, deployed.landed(self.run(run)) if run else {}, self.database):
-            tell.progress(said)
+        deployed.beside(group, deployed.landed(self.run(run)) if run else {}, self.database, tell.progress)()
 
     def recheck(self, group: Group, nothing: NothingToDo, tell: Teller, *, take_over: bool = False) -> RunEnded:
         """Look again whether nothing is to be done: the digest and the gate must pass now, and git must say so.

@@ -1,5 +1,6 @@
 """What a run brought, and so since when it runs: noted beside the database, and never in the run's way."""
 
+import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from lastgood.model.plan import Attempt
 from lastgood.model.release import Image
 from lastgood.model.step import Runnable, VerifyStep
 from lastgood.model.target import DatabaseSpec, Group
-from lastgood.run.deployed import landed, note
+from lastgood.run.deployed import beside, landed, note
 from tests.journal.sample import begun, lined
 from tests.plans.builders import TARGET
 
@@ -83,3 +84,21 @@ def test_what_was_not_noted_must_be_said_and_never_raised(monkeypatch: pytest.Mo
     assert note(GROUP, {"shop-api": ONE}, no_desk) == (f"{what}it cannot be reached",)
     assert note(Group.of(TARGET), {"shop-api": ONE}, desk) == note(GROUP, {}, desk) == ()
     assert asked == [ONE]
+
+
+def test_a_database_that_hangs_must_not_hold_up_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    over, said = threading.Event(), list[str]()
+
+    def hanging(_: DatabaseDesk, __: Runnable) -> str:
+        over.wait(30)
+        return ""
+
+    desk = cast("Any", lambda _: SimpleNamespace())
+    monkeypatch.setattr(notes, "note", hanging)
+    told = beside(GROUP, {"shop-api": ONE}, desk, said.append, patience=0.01)
+    told()
+    assert said == ["the moment of this deploy of shop-api/prod was not noted within 0.01 s"]
+    over.set()
+    monkeypatch.setattr(notes, "note", lambda *_: "no room")
+    beside(GROUP, {"shop-api": ONE}, desk, said.append)()
+    assert said[1:] == ["the moment of this deploy of shop-api/prod was not noted: no room"]

@@ -1,16 +1,39 @@
 """Since when a release runs is noted beside its database: by `check`, and where a run ended with one that passed."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from lastgood.model.errors import Exit, LastgoodError
 from lastgood.model.event import Run
 from lastgood.model.plan import AnyPlan
 from lastgood.model.step import Runnable, VerifyStep
 from lastgood.model.target import Group, Target
+from lastgood.observe.together import Asked
 
 if TYPE_CHECKING:
     from lastgood.database.desk import DatabaseDesk
+
+_PATIENCE: Final = 10.0
+
+
+def beside(
+    group: Group,
+    images: Mapping[str, Runnable],
+    desk: Callable[[Target], "DatabaseDesk"],
+    tell: Callable[[str], None],
+    patience: float = _PATIENCE,
+) -> Callable[[], None]:
+    """Begin to `note`, and go on. Calling what it gives tells what failed; a server that hangs keeps nobody longer."""
+    asked = Asked(partial(note, group, images, desk))
+
+    def told() -> None:
+        said = asked.within(patience)
+        late = f"the moment of this deploy of {group.name} was not noted within {patience:g} s"
+        for each in (late,) if said is None else said:
+            tell(each)
+
+    return told
 
 
 def running(plan: AnyPlan) -> dict[str, Runnable]:
