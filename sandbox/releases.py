@@ -57,6 +57,8 @@ RELEASES = (
     Release(API, "index-500", fault="http-500", migrations=2, strict=True),
     Release(API, "notes-500", fault="http-500", migrations=3, strict=True),
     Release(API, "customers-500", fault="http-500", migrations=4, strict=True),
+    Release(API, "flaky-notes", fault="flaky", migrations=3, strict=True),
+    Release(API, "ledger-500", fault="http-500", migrations=6, strict=True),
     Release(WEB, "good-1"),
     Release(WEB, "good-2"),
     Release(WEB, "blank", fault="blank"),

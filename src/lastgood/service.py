@@ -24,7 +24,7 @@ from lastgood.observe.together import together
 from lastgood.observe.world import observe
 from lastgood.plan import report, single
 from lastgood.plan.choose import Candidate
-from lastgood.plan.draft import UNTOUCHED, Draft, Schema
+from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
@@ -138,19 +138,29 @@ class Service:
         `tell` hears what is being tried on a copy of the database, which may take long.
         """
         tools = self._all_tools(group)
-        schema = partial(self._schema, wish, tell)
-        made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schema)
+        schemas = partial(self._schemas, wish, tell)
+        made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schemas)
         if isinstance(made, NothingToDo):
             return Planned(made, "", {})
         return Planned(made, made.digest, executor.commands(made, group, tools), _failing(group, observed))
 
-    def _schema(self, wish: Wish, tell: Callable[[str], None], draft: Draft, candidate: Candidate) -> Schema:
-        """What becomes of the database of a service that goes to the candidate."""
-        if draft.target.database is None and not wish.down:
-            return UNTOUCHED
-        from lastgood.run.schema import decide
+    def _schemas(
+        self,
+        wish: Wish,
+        tell: Callable[[str], None],
+        drafts: tuple[Draft, ...],
+        rounds: Sequence[tuple[Candidate, ...]],
+    ) -> Schemas:
+        """What becomes of the databases of services that go to candidates, round by round."""
+        if all(draft.target.database is None for draft in drafts):
+            if wish.down:
+                self.database(drafts[0].target)  # which says what is missing
+            return Schemas()
+        from lastgood.run.rounds import decide_all
 
-        return decide(self.database(draft.target), draft, candidate, tell, down=wish.down)
+        moving = {draft.target.service for draft in drafts}
+        others = [target for target in self.targets() if target.service not in moving]
+        return decide_all(self.database, drafts, rounds, tell, down=wish.down, others=others)
 
     def _all_tools(self, group: Group) -> dict[str, Tools]:
         return {target.service: self.tools(target) for target in group.members}

@@ -20,7 +20,7 @@ from lastgood.model.target import Adapter, GateSpec, Group, Push, Target, WalkBa
 from lastgood.model.text import sanitise
 from lastgood.plan import guards, report
 from lastgood.plan.choose import Candidate, Choice, choose
-from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Round, Schema, Tree
+from lastgood.plan.draft import Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
@@ -181,7 +181,7 @@ def planned(  # noqa: PLR0913 - what a plan may depend on
     scope: Scope = Scope.DEFAULT,
     diff: Sequence[str] = (),
     kept: tuple[str, ...] = (),
-    schema: Schema = UNTOUCHED,
+    schemas: tuple[Schema, ...] = (),
 ) -> Planned:
     """The plan, by the same rules as in `run.planning`, with trees made by hand."""
     observed = world.observed()
@@ -194,11 +194,18 @@ def planned(  # noqa: PLR0913 - what a plan may depend on
     if not choice.candidates:
         raise refuse_nothing(TARGET.name, observed, choice.skipped)
     trees = tuple(_tree(candidate, choice, observed, tuple(diff), kept) for candidate in choice.candidates)
-    rounds = tuple(Round((candidate,), (tree,)) for candidate, tree in zip(choice.candidates, trees, strict=True))
+    rounds = lowered(tuple(Round((c,), (tree,)) for c, tree in zip(choice.candidates, trees, strict=True)), schemas)
     before = Tree("b" * 40, image("before"), ("api",), ())
-    draft = Draft(TARGET, observed, running, scope, named=bool(to), schema=schema)
+    draft = Draft(TARGET, observed, running, scope, named=bool(to))
     plan = make(Group.of(TARGET), (draft,), rounds, (before,), choice.skipped, Extra())
     return Planned(plan, plan.digest, commands(plan), report.failing(observed))
+
+
+def lowered(rounds: tuple[Round, ...], schemas: tuple[Schema, ...]) -> tuple[Round, ...]:
+    """The rounds of one service with what becomes of its database; as many as that is known of."""
+    if not schemas:
+        return rounds
+    return tuple(msgspec.structs.replace(one, schemas=(each,)) for one, each in zip(rounds, schemas, strict=False))
 
 
 def _tree(

@@ -12,10 +12,10 @@ from lastgood.model.target import Group, Order, Target
 from lastgood.plan import guards, report
 from lastgood.plan.choose import Candidate, choose
 from lastgood.plan.combine import combine
-from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Round, Schema, Tree
+from lastgood.plan.draft import Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
-from tests.plans.builders import NOW, TARGET, World, commands, history
+from tests.plans.builders import NOW, TARGET, World, commands, history, lowered
 
 HOSTS = ("ssh://deploy@one.example", "ssh://deploy@two.example:2222", "ssh://deploy@three.example")
 LOST = LeftOut(HOSTS[2], "ssh: connect to host three.example port 22: No route to host")
@@ -36,7 +36,6 @@ def drafted(
     service: str = "shop-api",
     order: Order = Order.ONE_FIRST,
     scripted: bool = False,
-    schema: Schema = UNTOUCHED,
 ) -> Draft:
     """What planning works on for one service."""
     target: Target = msgspec.structs.replace(
@@ -46,10 +45,10 @@ def drafted(
     observed = seen(world, hosts, scripted=scripted)
     running = identify(observed)
     guards.check(target, observed, running, named=False)
-    return Draft(target, observed, running, Scope.DEFAULT, pin_first=scripted, schema=schema)
+    return Draft(target, observed, running, Scope.DEFAULT, pin_first=scripted)
 
 
-def rollback(draft: Draft, extra: Extra | None = None) -> Planned:
+def rollback(draft: Draft, extra: Extra | None = None, schemas: tuple[Schema, ...] = ()) -> Planned:
     """The plan for one service."""
     target = draft.target
     choice = choose(target.name, draft.observed, draft.running, target.short_lived, target.walk_back.releases)
@@ -58,16 +57,20 @@ def rollback(draft: Draft, extra: Extra | None = None) -> Planned:
         for number, candidate in enumerate(choice.candidates, 1)
     )
     before = (Tree("b" * 40, _runs(draft), _services(draft), ()),)
-    made = make(Group.of(target), (draft,), rounds, before, choice.skipped, extra or Extra())
+    made = make(Group.of(target), (draft,), lowered(rounds, schemas), before, choice.skipped, extra or Extra())
     return Planned(made, made.digest, commands(made), report.failing(draft.observed))
 
 
-def app(*drafts: Draft, order: tuple[str, ...]) -> Planned:
+def app(*drafts: Draft, order: tuple[str, ...], schemas: tuple[Schema, ...] = ()) -> Planned:
     """The plan for an app; `order` are the commits that changed a pin, newest first."""
     found = combine(drafts, order, 3)
     rounds = tuple(
-        Round(one.candidates, tuple(_tree(d, c, str(number)) for d, c in zip(drafts, one.candidates, strict=True)))
-        for number, one in enumerate(found.found, 1)
+        Round(
+            one.candidates,
+            tuple(_tree(d, c, str(number)) for d, c in zip(drafts, one.candidates, strict=True)),
+            schemas,
+        )
+        for number, one in enumerate(found.found[:1] if schemas else found.found, 1)
     )
     before = tuple(Tree("b" * 40, _runs(draft), _services(draft), ()) for draft in drafts)
     group = Group("shop", "prod", tuple(draft.target for draft in drafts))

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import msgspec
+
 from lastgood.model.descent import Descent, Loss, Undo
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.rehearsal import Booted, Rehearsal
@@ -17,6 +19,7 @@ DOWNS = {
     "12": ("rename_state", "ALTER TABLE orders RENAME COLUMN status TO state;\n"),
     "11": ("index", "DROP INDEX orders_item;\n"),
     "13": ("drop_note", "ALTER TABLE orders\n  DROP COLUMN note;\n"),
+    "10": ("audit", "DROP TABLE audit;\n"),
     "14": ("drop_audit", "DROP TABLE audit CASCADE;\n"),
 }
 
@@ -50,25 +53,39 @@ _LOSSY = Rehearsal(
     ("index public.audit_pkey", "table public.audit", "table column public.orders.note", "view public.daily"),
     (Lock("public.audit", Mode.ACCESS_EXCLUSIVE), *LOCKS), (NOTE, AUDIT), HEALTHY,
 )  # fmt: skip
+_FURTHER = Rehearsal(
+    48_230_114, 6.2, 14.8, 93_411, BROKEN, down("10", to="9"), 0.2, ("table public.audit",),
+    (Lock("public.audit", Mode.ACCESS_EXCLUSIVE),), (AUDIT,), HEALTHY,
+)  # fmt: skip
 
 
 def schema(shown: Rehearsal, host: str = "local") -> Schema:
     """What `run.schema` makes of a rehearsal."""
     way = shown.descent
     if way is None:
-        return Schema("stays at version 12: sha-two was seen to start with it, on a copy", _told(shown))
+        raise ValueError(shown)
     said = f"goes down from version {way.before} to {way.to}, by the downs of the release that runs"
     return Schema(said, _told(shown), way, shown.losses, host, BACKUPS)
 
 
-def stays() -> Schema:
+def stays(name: str = "sha-two") -> Schema:
     """The older release starts with the newer schema."""
-    return schema(_STAYS)
+    return Schema(f"stays at version 12: {name} was seen to start with it, on a copy", _told(_STAYS))
 
 
 def goes_down(host: str = "local") -> Schema:
     """Down without loss: on a copy, nothing was missing afterwards."""
     return schema(_DOWN, host)
+
+
+def goes_further_down() -> Schema:
+    """From where `goes_down` leaves it, with the loss of a table."""
+    return schema(_FURTHER)
+
+
+def shared(one: Schema) -> tuple[Schema, ...]:
+    """The database of two services, looked after with the first."""
+    return (msgspec.structs.replace(one, database="shop-api"), Schema(one.said, database="shop-api"))
 
 
 def goes_down_with_losses(host: str = "local") -> Schema:

@@ -33,7 +33,7 @@ from tests.plans.builders import (
 )
 from tests.plans.fleet import HOSTS, LOST, app, drafted, paused, web
 from tests.plans.fleet import rollback as fleet_rollback
-from tests.plans.schemas import goes_down, goes_down_with_losses, stays
+from tests.plans.schemas import goes_down, goes_down_with_losses, goes_further_down, shared, stays
 
 HERE = Path(__file__).parent
 RELEASES = history("sha-bad", "sha-two", "sha-one")
@@ -192,33 +192,46 @@ def an_app_of_which_one_service_stays() -> str:
 
 
 def schema_that_the_older_release_starts_with() -> str:
-    return told(lambda: planned(World(RELEASES), schema=stays()))
+    return told(lambda: planned(World(RELEASES), schemas=(stays(), stays("sha-one"))))
 
 
 def schema_that_goes_down() -> str:
-    return told(lambda: planned(World(RELEASES), schema=goes_down()))
+    return told(lambda: planned(World(RELEASES), schemas=(goes_down(),)))
 
 
 def schema_that_goes_down_with_losses() -> str:
-    return told(lambda: planned(World(RELEASES), schema=goes_down_with_losses()))
+    return told(lambda: planned(World(RELEASES), schemas=(goes_down_with_losses(),)))
 
 
 def schema_that_goes_down_with_losses_before_the_question() -> str:
-    return told(lambda: planned(World(RELEASES), schema=goes_down_with_losses()), Detail.QUESTION)
+    return told(lambda: planned(World(RELEASES), schemas=(goes_down_with_losses(),)), Detail.QUESTION)
 
 
 def schema_that_goes_down_with_losses_with_everything() -> str:
-    return told(lambda: planned(World(RELEASES), schema=goes_down_with_losses()), Detail.EVERYTHING)
+    return told(lambda: planned(World(RELEASES), schemas=(goes_down_with_losses(),)), Detail.EVERYTHING)
 
 
 def schema_that_goes_down_below_two_hosts() -> str:
-    draft = drafted(World(RELEASES), *HOSTS[:2], schema=goes_down(HOSTS[0]))
-    return told(lambda: fleet_rollback(draft), Detail.EVERYTHING)
+    draft = drafted(World(RELEASES), *HOSTS[:2])
+    return told(lambda: fleet_rollback(draft, schemas=(goes_down(HOSTS[0]),)), Detail.EVERYTHING)
 
 
 def schema_that_goes_down_before_the_team_s_script() -> str:
-    draft = drafted(World(RELEASES), HOSTS[0], scripted=True, schema=goes_down_with_losses(HOSTS[0]))
-    return told(lambda: fleet_rollback(draft), Detail.EVERYTHING)
+    draft = drafted(World(RELEASES), HOSTS[0], scripted=True)
+    return told(lambda: fleet_rollback(draft, schemas=(goes_down_with_losses(HOSTS[0]),)), Detail.EVERYTHING)
+
+
+def schema_that_goes_down_twice() -> str:
+    return told(lambda: planned(World(RELEASES), schemas=(goes_down(), goes_further_down())), Detail.EVERYTHING)
+
+
+def schema_that_goes_down_for_the_second_release_only() -> str:
+    return told(lambda: planned(World(RELEASES), schemas=(stays(), goes_down_with_losses())))
+
+
+def schemas_of_an_app_that_share_a_database() -> str:
+    api, site = drafted(World(RELEASES), "local"), drafted(web("w-two", "w-one"), "local", service="shop-web")
+    return told(lambda: app(api, site, order=_order(api, site), schemas=shared(goes_down())), Detail.EVERYTHING)
 
 
 def _order(*drafts: Draft) -> tuple[str, ...]:
@@ -265,6 +278,9 @@ SITUATIONS: tuple[Callable[[], str], ...] = (
     schema_that_goes_down_with_losses_with_everything,
     schema_that_goes_down_below_two_hosts,
     schema_that_goes_down_before_the_team_s_script,
+    schema_that_goes_down_twice,
+    schema_that_goes_down_for_the_second_release_only,
+    schemas_of_an_app_that_share_a_database,
 )
 
 

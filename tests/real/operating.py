@@ -52,9 +52,9 @@ class Session:
         self._process = process
         self._state = env["XDG_STATE_HOME"]
 
-    def begun(self, step: str) -> str:
+    def begun(self, step: str, within: float = 60) -> str:
         """Waits until the journal has the intent of the step; returns the run's id."""
-        wait_until(lambda: self._over() or self._is_at(step), f"the run is at {step}", within=60, every=0.01)
+        wait_until(lambda: self._over() or self._is_at(step), f"the run is at {step}", within=within, every=0.01)
         assert self._is_at(step), f"it ended without {step}: {self.end()}"
         return self.run
 

@@ -29,10 +29,10 @@ class Database:
         self.container = f"{API}-{shop.world.name}-db-1"
         self.backups = shop.world.root / "backups"
 
-    def known(self) -> "Database":
-        """Names the database in lastgood.yaml, for everybody."""
+    def known(self, after: str = "") -> "Database":
+        """Names the database in lastgood.yaml, for everybody; `after` a line of it where there are several services."""
         added = DATABASE.format(container=self.container, backups=self.backups)
-        self.shop.configure("    walk_back:", f"{added}    walk_back:")
+        self.shop.configure(after or "    walk_back:", f"{after}{added}" if after else f"{added}    walk_back:")
         return self
 
     def sql(self, text: str, database: str = "shop") -> str:

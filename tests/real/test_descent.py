@@ -9,6 +9,9 @@ from schema import Database
 from shop import API, ENV, Shop
 
 from lastgood.model.errors import Exit
+from lastgood.model.release import Grade
+from sandbox.releases import WEB
+from sandbox.world import World
 
 STEPS = ("1.stop.local", "1.backup", "1.down", "1.trial", "1.switch.local")
 
@@ -181,3 +184,91 @@ def test_a_release_that_does_not_start_after_all_leaves_everything_as_it_was(sho
 def _the_trial() -> str:
     """The condition that a call starts the release that is tried, out of traffic, after the way down."""
     return '{ case "$*" in "start -- lastgood-trial-2"*) true;; *) false;; esac; }'
+
+
+def two_back(shop: Shop) -> Database:
+    """A bad release with six migrations; the one before knows three and gets ill, the one before that knows one."""
+    shop.configure("window: 2s", "window: 6s")
+    database = Database(shop)
+    shop.ships("strict-1")
+    database.migrated(3)
+    shop.commits("flaky-notes")
+    database.migrated(6)
+    shop.ships("ledger-500")
+    database.known()
+    database.orders(3)
+    return database
+
+
+@pytest.mark.parametrize("killed", ["", "2.backup", "2.down"])
+def test_two_releases_back_through_five_migrations_each_finds_the_schema_that_it_needs(shop: Shop, killed: str) -> None:
+    database = two_back(shop)
+    with begin(shop, *ROLLBACK) as session:
+        run = session.begun("1.verify", within=240)
+        assert database.version() == 3
+        database.orders(2)  # which customers order while the release that gets ill serves them
+        if killed:
+            session.begun(killed, within=120)
+            session.dies()
+        else:
+            ended = session.end()
+            assert ended.code == Exit.DONE, ended.said
+    if killed:
+        shop.does("resume", run, ends=Exit.DONE)
+    assert shop.serves("strict-1")
+    assert database.version() == 1
+    assert database.asked("SELECT count(*) FROM orders") == 5
+    assert len(database.kept()) == 2
+    assert database.leftovers() == []
+    assert shop.grades()[shop.tag("flaky-notes")] is Grade.BAD
+
+
+def test_what_was_written_in_between_and_would_be_lost_leaves_the_schema_to_a_human(shop: Shop) -> None:
+    database = two_back(shop)
+    with begin(shop, *ROLLBACK) as session:
+        session.begun("1.verify", within=240)
+        database.orders(2, "fragile")  # nobody accepted that: when it was planned there were no notes
+        ended = session.end()
+    assert ended.code == Exit.NEEDS_HUMAN, ended.said
+    assert "column public.orders.note: accepted up to 0, and there are 5" in ended.said
+    assert database.version() == 3
+    assert database.asked("SELECT count(note) FROM orders") == 5
+    assert shop.runs("flaky-notes")
+
+
+def test_a_loss_of_a_further_release_is_named_as_such_and_nobody_but_a_person_risks_it(shop: Shop) -> None:
+    database = two_back(shop)
+    database.orders(4, "fragile")
+    plan = shop.does("plan", API, ENV)["plan"]
+    assert plan["plan"] == "reversible"
+    assert [each["parts"][0]["release"]["image"]["tag"] for each in plan["attempts"]] == [shop.tag("flaky-notes")]
+    assert "column public.orders.note would be lost" in plan["warnings"][-1]
+    assert asked(shop, "column public.orders.note") == Exit.DONE
+    assert shop.serves("strict-1")
+    assert database.version() == 1
+    assert database.asked("SELECT count(*) FROM orders") == 7
+
+
+def test_an_app_goes_back_with_its_schema_or_not_at_all() -> None:
+    with World.up(web=True) as world:
+        shop = Shop(world)
+        shop.configure("services:\n", f"apps:\n  shop: [{API}, {WEB}]\n\nservices:\n")
+        world.ship(WEB, "good-1")
+        shop.ships("strict-1")
+        database = Database(shop).migrated(2)
+        shop.ships("index-500")
+        world.ship(WEB, "good-2")
+        database.known(f"  {API}:\n")
+        database.orders(3)
+        with begin(shop, "rollback", "shop", ENV, "--yes") as session:
+            run = session.begun(f"1.trial.{API}", within=240)
+            session.dies()
+        assert database.version() == 1
+        shop.does("abort", run)
+        assert shop.runs("index-500")
+        assert (database.version(), database.asked("SELECT count(*) FROM orders")) == (2, 3)
+        shop.does("rollback", "shop", ENV, "--yes")
+        assert shop.serves("strict-1")
+        assert {one.digest for one in world.running(WEB)} == {world.digest(WEB, "good-1")}
+        assert (database.version(), database.asked("SELECT count(*) FROM orders")) == (1, 3)
+        assert database.leftovers() == []

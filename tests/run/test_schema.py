@@ -1,7 +1,7 @@
 """What becomes of a database when a release goes back: each row of the table in docs/database.md."""
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import pytest
 from msgspec.structs import replace
@@ -77,6 +77,14 @@ class Copy:
         self.drift: Fact[Difference] = Known(Difference())
         self.replayed = 0
         self.rehearsed: list[Rehearsing] = []
+        self.made = False
+        self.size = 2_500_000
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.made = False
 
     def recognised(self, *_: object) -> Tool:
         if isinstance(self.tool, Exception):
@@ -106,6 +114,7 @@ class Copy:
     def rehearse(self, it: Rehearsing) -> Rehearsal:
         """As the real one: a way down is looked for only where one is needed."""
         self.rehearsed.append(it)
+        self.made = True
         if it.compatible and isinstance(self.before, Known) and self.before.value.healthy:
             return Rehearsal(2_500_000, 1.0, 2.0, 40, self.before)
         way = it.way()
@@ -118,7 +127,8 @@ def copy(monkeypatch: pytest.MonkeyPatch) -> Copy:
     monkeypatch.setattr(schema, "recognised", made.recognised)
     monkeypatch.setattr(schema, "state", made.asked)
     monkeypatch.setattr(schema, "migrations", made.migrations)
-    monkeypatch.setattr(schema, "rehearse", made.rehearse)
+    monkeypatch.setattr(schema, "Copies", lambda: made)
+    monkeypatch.setattr(schema, "overview", lambda _: Known(SimpleNamespace(size=made.size)))
     monkeypatch.setattr(schema, "since", made.written)
     monkeypatch.setattr(drifting, "drift", made.drifts)
     monkeypatch.setattr(DatabaseDesk, "client", lambda _: None)

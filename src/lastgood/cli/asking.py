@@ -4,6 +4,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lastgood.cli import out
 from lastgood.cli.session import Session
 from lastgood.cli.text_status import overview_text
@@ -15,6 +17,7 @@ from lastgood.model.plan import (
     Approved,
     Consent,
     LossyPlan,
+    NothingToDo,
     ReversiblePlan,
     consent,
     consent_to_loss,
@@ -74,6 +77,23 @@ def approved(  # noqa: PLR0913 - who asks whom for what
     return consent(plan, Consent(who(), TERMINAL, planned.digest))
 
 
+def agreeable(session: Session, planned: Planned, *, yes: bool = False, approval: str | None = None) -> Planned:
+    """The plan that can be agreed to here: without further attempts that lose data, where nobody can accept that.
+
+    `approval` is the digest of what was agreed to already, as given; it may be of either plan.
+    """
+    from lastgood.plan.shortened import shortened
+
+    short = None if isinstance(planned.plan, NothingToDo) else shortened(planned.plan)
+    if short is None or (approval and planned.digest.startswith(approval)):
+        return planned
+    if session.interactive and not yes and not (approval and short.digest.startswith(approval)):
+        return planned
+    there = {step.id for step in short.steps()}
+    commands = {step: lines for step, lines in planned.commands.items() if step in there}
+    return msgspec.structs.replace(planned, plan=short, digest=short.digest, commands=commands)
+
+
 def _accepted(session: Session, chosen: "Group", plan: LossyPlan, approval: str | None) -> Approved:
     """The plan, with each of its losses accepted by its name: no flag and no program can do that."""
     again = approving(session, plan.digest, chosen)
@@ -89,9 +109,17 @@ def _accepted(session: Session, chosen: "Group", plan: LossyPlan, approval: str 
     for loss in plan.losses:
         out.lines((f"Lost for good: {loss.called}, up to {loss.most} ({loss.because}).",), err=True)
         if _answer("Type its name to accept that, or Enter to stop: ") != loss.called:
-            raise ConsentNeeded("Nothing was touched.", next=(again,))
+            raise ConsentNeeded("Nothing was touched.", next=(again, *_without(session, chosen, plan)))
         accepted.append(Accepted(loss.called, loss.most))
     return consent_to_loss(plan, Consent(who(), TERMINAL, plan.digest, tuple(accepted)))
+
+
+def _without(session: Session, chosen: "Group", plan: LossyPlan) -> tuple[str, ...]:
+    """The command for the attempts that lose nothing, where there are such."""
+    from lastgood.plan.shortened import shortened
+
+    short = shortened(plan)
+    return (f"{approving(session, short.digest, chosen)}   # {short.warnings[-1]}",) if short else ()
 
 
 def _for_digest(chosen: "Group", plan: ReversiblePlan, approval: str) -> Approved:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import assert_never
 
 from lastgood.cli.words import commit, field, image
-from lastgood.model.descent import Kept, KeptBackup, Loss
+from lastgood.model.descent import Descent, Kept, KeptBackup, Loss
 from lastgood.model.duration import spoken
 from lastgood.model.facts import Unknown
 from lastgood.model.plan import AnyPlan, Attempt, LossyPlan, Member, NothingToDo, Part, Scope, Skipped
@@ -144,8 +144,13 @@ def _beyond_pin(diff: Sequence[str], plan: AnyPlan, first: Attempt) -> bool:
 
 def _lost(plan: AnyPlan) -> Iterator[str]:
     """What nobody can bring back without the backup, counted, and where that is."""
-    for step in plan.steps():
-        if isinstance(step, LossyDownStep):
+    told: set[tuple[str, Descent]] = set()
+    for attempt in plan.attempts:
+        found = [step for step in attempt.steps if isinstance(step, LossyDownStep)]
+        for step in (one for one in found if (one.service, one.descent) not in told):
+            told.add((step.service, step.descent))
+            if attempt.number > 1:
+                yield f"  only if it comes to {attempt.name}:"
             yield from chain.from_iterable(map(_counted, step.losses))
             yield f"  {_kept(plan, step.backup)}"
 
@@ -168,7 +173,7 @@ def _kept(plan: AnyPlan, kept: Kept) -> str:
 
 
 def _prospects(plan: AnyPlan) -> Iterator[str]:
-    below = "how long backup and way down took on a copy is told below" if _descends(plan) else ""
+    below = "how long backup and way down took on a copy is told below" if _first_descends(plan) else ""
     yield from field("downtime", plan.downtime, below)
     tried = "1 release" if plan.budget_releases == 1 else f"{plan.budget_releases} releases"
     yield from field("at most", f"{tried} tried, none begun after {spoken(plan.budget_seconds)}")
@@ -176,6 +181,10 @@ def _prospects(plan: AnyPlan) -> Iterator[str]:
 
 def _descends(plan: AnyPlan) -> bool:
     return any(isinstance(step, DownStep | LossyDownStep) for step in plan.steps())
+
+
+def _first_descends(plan: AnyPlan) -> bool:
+    return any(isinstance(step, DownStep | LossyDownStep) for step in plan.attempts[0].steps)
 
 
 def _steps(steps: Iterable[Step], planned: Planned, *, exact: bool) -> Iterator[str]:
@@ -217,7 +226,8 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
         case SyncStep():
             return f"bring the checkout on {shown(step.host)} to the branch"
         case StopStep():
-            return f"stop {', '.join(step.containers)} on {shown(step.host)}: nobody writes any more"
+            whom = f"whatever runs of {step.service} by then" if step.later else ", ".join(step.containers)
+            return f"stop {whom} on {shown(step.host)}: nobody writes any more"
         case StartStep():
             return f"start {', '.join(step.containers)} on {shown(step.host)} again"
         case BackupStep():
@@ -227,7 +237,9 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
         case TrialStep():
             return f"start {step.image.image.name} against that database where no traffic comes, and end it again"
         case ReloadStep():
-            return "put the database back as it was backed up, where it left that"
+            number = step.backup.partition(".")[0]
+            when = "" if number == "1" else f" for attempt {number}"
+            return f"put the database back as it was backed up{when}, where it left that"
         case UnpauseStep():
             return f"let {step.name}{_on(step.host)} go on"
         case _:
@@ -281,15 +293,18 @@ def _fallbacks(plan: AnyPlan, planned: Planned, detail: Detail) -> Iterator[str]
             whose = f"{part.service}: " if len(attempt.parts) > 1 else ""
             word = "then" if part is attempt.parts[0] else " and"  # the parts of one attempt, not one after the other
             yield f"  {word} {whose}{image(part.image.image)}  {short(part.release.commit)} ({grade})"
+        if attempt.schema != plan.schema:
+            yield f"       schema: {attempt.schema}"
         if detail is Detail.EVERYTHING:
+            if any(isinstance(step, BackupStep) for step in attempt.steps):
+                yield "       of these, what an attempt before has done of the way down is not done again"
             yield from _steps(attempt.steps, planned, exact=True)
     if plan.restore is None:
         yield "  then a human is needed: what was before cannot be put back"
         return
     if _descends(plan):
-        yield "  no further release is tried: what its schema needs was not rehearsed"
-        yield f"  before the switch: back to the schema as it is, and to what runs now: {plan.restore.name}"
-        yield "  after the switch: a human is needed; putting the backup back would lose what was written since"
+        yield f"  before a switch onto a lower schema: back to the schema as it is, and to {plan.restore.name}"
+        yield "  after it: a human is needed; putting the backup back would lose what was written since"
     else:
         yield f"  then back to what runs now: {plan.restore.name}"
     if detail is Detail.EVERYTHING:

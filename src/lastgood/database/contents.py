@@ -99,6 +99,27 @@ def losses(
         yield from _values(table, columns, then.values[table], mine)
 
 
+def vacant(first: Contents, then: Contents, without: str = "") -> Iterator[Loss]:
+    """Tables and columns that the first had and the second has not, and that held nothing: they still have to.
+
+    `without` is a quoted table that does not count. What is written there later would be a loss that nobody accepted.
+    """
+    for table, columns in first.values.items():
+        if table == without:
+            continue
+        if table not in then.values:
+            if not first.rows.get(table, 0):
+                yield _empty(_loss(What.TABLE, table, 0, "the table is dropped"))
+            continue
+        for column, (count, _) in columns.items():
+            if column not in then.values[table] and not count:
+                yield _empty(_loss(What.COLUMN, table, 0, "the column is dropped", column))
+
+
+def _empty(loss: Loss) -> Loss:
+    return msgspec.structs.replace(loss, most=0)
+
+
 def _values(
     table: str,
     columns: dict[str, tuple[int, str | None]],

@@ -102,7 +102,7 @@ def script(client: Client, tool: Tool, way: Descent, answer: str, losses: Sequen
     return "\n".join(
         (
             _guarded(tool, keys, answer),
-            *(_counted(loss) for loss in losses),
+            *(_counted(loss) for loss in (*losses, *way.vacant)),
             *(_noted(number, loss) for number, loss in enumerate(losses) if loss.what is What.ROWS),
             *(one.sql for one in way.undone),
             *(_compared(number, loss) for number, loss in enumerate(losses) if loss.what is What.ROWS),

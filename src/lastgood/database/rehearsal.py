@@ -1,7 +1,7 @@
 """Going down on a copy of the database first: what it loses, locks and takes, and whether the older release starts."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -10,7 +10,7 @@ import msgspec
 from lastgood.database import booting
 from lastgood.database.booting import Boot, Model
 from lastgood.database.choices import ALONE, OTHERWISE
-from lastgood.database.contents import contents, losses
+from lastgood.database.contents import contents, losses, vacant
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import script
 from lastgood.database.tables import Tool
@@ -72,7 +72,8 @@ class Rehearsing:
     """What is rehearsed: `run` names what is thrown away afterwards; `tell` hears what is being done.
 
     `way` finds the way down, and raises Refused where there is none; it is asked only where one is needed. With
-    `compatible` none is, where the older release starts with the schema as it is.
+    `compatible` none is, where the older release starts with the schema as it is. `others` are older releases of
+    services that use the same database, and have to start as well.
     """
 
     desk: DatabaseDesk
@@ -82,23 +83,52 @@ class Rehearsing:
     older: Fact[Older]
     compatible: bool
     tell: Callable[[str], None]
+    others: tuple[Older, ...] = ()
+
+
+class Copies(ExitStack):
+    """The copy of a database that releases are tried on, one after the other, each from where the one before left it.
+
+    It is made when it is first needed, and gone afterwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: tuple[Client, Rehearsal] | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a copy already: trying a further release on it takes little time."""
+        return self._made is not None
+
+    def rehearse(self, it: Rehearsing) -> Rehearsal:
+        """Try a release. Raises Refused where that cannot be done, or shows that it must not be.
+
+        All that are tried on one copy are of one database, and have the same `run`.
+        """
+        copy, done = self._made or self._make(it)
+        self._made = (copy, done)
+        it.tell("starting the older release against the copy as it is")
+        done = msgspec.structs.replace(done, before=_boot(it))
+        if it.compatible and isinstance(done.before, Known) and done.before.value.healthy:
+            return done
+        it.tell("going down on the copy")
+        return _went(it, copy, it.way(), done)
+
+    def _make(self, it: Rehearsing) -> tuple[Client, Rehearsal]:
+        live = it.desk.client(f"rehearsal-{it.run}")
+        it.tell("backing the database up, for a copy")
+        copy = self.enter_context(_copy(it, live))
+        snapshot, loaded = _filled(it, live, copy)
+        _whole(copy, snapshot)
+        rows = sum((snapshot.rows or {}).values())
+        return copy, Rehearsal(snapshot.size, snapshot.seconds, loaded.elapsed, rows, Unknown("it was not started yet"))
 
 
 def rehearse(it: Rehearsing) -> Rehearsal:
     """Do it all on a copy that is thrown away. Raises Refused where it cannot be done, or shows that it must not be."""
-    desk = it.desk
-    live = desk.client(f"rehearsal-{it.run}")
-    it.tell("backing the database up, for a copy")
-    with _copy(it, live) as copy:
-        snapshot, loaded = _filled(it, live, copy)
-        _whole(copy, snapshot)
-        it.tell("starting the older release against the copy as it is")
-        before = _boot(it)
-        done = Rehearsal(snapshot.size, snapshot.seconds, loaded.elapsed, sum((snapshot.rows or {}).values()), before)
-        if it.compatible and isinstance(before, Known) and before.value.healthy:
-            return done
-        it.tell("going down on the copy")
-        return _went(it, copy, it.way(), done)
+    with Copies() as copies:
+        return copies.rehearse(it)
 
 
 def _filled(it: Rehearsing, live: Client, copy: Client) -> tuple[Backup, Ran]:
@@ -181,14 +211,17 @@ def _whole(copy: Client, snapshot: Backup) -> None:
 
 
 def _boot(it: Rehearsing) -> Fact[Booted]:
-    """How the older release fares on the copy, with nothing else in reach."""
+    """How the older release fares on the copy, with nothing else in reach; of several, the one that fares worst."""
     if isinstance(it.older, Unknown):
         return it.older
-    older, desk = it.older.value, it.desk
-    wanted = Boot(
-        it.run, desk.spec.host, older.image, (f"lastgood-{it.run}",), older.model.apart(older.aliases), _BOOT_SECONDS
-    )
-    return booting.boot(desk.tools.process, desk.tools.clock, wanted)
+    found = [_booted(it, older) for older in (it.older.value, *it.others)]
+    return min(found, key=lambda one: 1 if isinstance(one, Unknown) else 2 * one.value.healthy)
+
+
+def _booted(it: Rehearsing, older: Older) -> Fact[Booted]:
+    host, apart = it.desk.spec.host, older.model.apart(older.aliases)
+    wanted = Boot(it.run, host, older.image, (f"lastgood-{it.run}",), apart, _BOOT_SECONDS)
+    return booting.boot(it.desk.tools.process, it.desk.tools.clock, wanted)
 
 
 def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehearsal:
@@ -212,7 +245,7 @@ def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehear
     blind = f"(what CASCADE takes could not be watched: {watched.reason})" if isinstance(watched, Failed) else ""
     return msgspec.structs.replace(
         done,
-        descent=way,
+        descent=msgspec.structs.replace(way, vacant=tuple(vacant(first, then, it.tool.table))),
         down_seconds=took,
         dropped=(*dropped, *filter(None, (blind,))),
         locks=_strongest(held),

@@ -26,7 +26,8 @@ class Descent(msgspec.Struct, frozen=True):
     """The way down of one database: from the version `before` to `to`, by what is `undone`, newest first.
 
     `table` is the migration tool's (`kind`), `schema` is put first on the search path. All of it runs in one
-    transaction, its note in the tool's table included, unless something of it cannot.
+    transaction, its note in the tool's table included, unless something of it cannot. `vacant` is what it takes away
+    that held nothing: it goes only while that is still so.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Descent(msgspec.Struct, frozen=True):
     before: str
     to: str
     undone: tuple[Undo, ...]
+    vacant: tuple["Loss", ...] = ()
 
     @property
     def whole(self) -> bool:

@@ -2,12 +2,14 @@
 
 import enum
 import hashlib
+from itertools import chain
 from typing import Final, TypeAlias
 
 import msgspec
 
 from lastgood.model.descent import Accepted, Loss
 from lastgood.model.errors import ConsentNeeded, WorldMoved
+from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.release import Evidence, Image, Release
 from lastgood.model.step import LossyDownStep, RecordStep, Runnable, Step
 
@@ -47,13 +49,17 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One release to try, or one of each service: why, what git will change, and the steps until it is recorded."""
+    """One release to try, or one of each service: why, what git will change, and the steps until it is recorded.
+
+    `schema` is what becomes of the databases, from where the attempts before leave them.
+    """
 
     number: int
     parts: tuple[Part, ...]
     steps: tuple[Step, ...]
     changes: tuple[FileChange, ...]
     because: str
+    schema: str = ""
 
     @property
     def name(self) -> str:
@@ -181,8 +187,21 @@ class LossyPlan(Plan, frozen=True, tag="lossy", tag_field="plan"):
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """Everything that is lost if the plan is carried out."""
-        return tuple(loss for step in self.steps() if isinstance(step, LossyDownStep) for loss in step.losses)
+        """Everything that may be lost if the plan is carried out, each name once: what several ways take is summed."""
+        lossy = (step for step in self.steps() if isinstance(step, LossyDownStep))
+        ways = {(step.service, step.descent): step.losses for step in lossy}
+        found: dict[str, Loss] = {}
+        for loss in chain.from_iterable(ways.values()):
+            before = found.get(loss.called)
+            found[loss.called] = _summed(before, loss) if before else loss
+        return tuple(found.values())
+
+
+def _summed(one: Loss, other: Loss) -> Loss:
+    since: Fact[int] = Unknown("not all of it is known")
+    if isinstance(one.since, Known) and isinstance(other.since, Known):
+        since = Known(one.since.value + other.since.value)
+    return msgspec.structs.replace(one, count=one.count + other.count, most=one.most + other.most, since=since)
 
 
 AnyPlan: TypeAlias = ReversiblePlan | LossyPlan

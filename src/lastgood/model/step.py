@@ -205,13 +205,19 @@ class RecordStep(msgspec.Struct, frozen=True, tag="record", tag_field="step"):
 
 
 class StopStep(msgspec.Struct, frozen=True, tag="stop", tag_field="step"):
-    """Stop the service's containers on a host, so that nobody writes into the database. They stay there."""
+    """Stop the service's containers on a host, so that nobody writes into the database. They stay there.
+
+    `database` is the service whose database that is. With `later` an earlier attempt may have put other containers
+    there than those that are named: whatever runs of the service by then is stopped.
+    """
 
     id: str
     service: str
     host: str
     containers: tuple[str, ...]
     because: str
+    database: str = ""
+    later: bool = False
 
 
 class StartStep(msgspec.Struct, frozen=True, tag="start", tag_field="step"):
@@ -278,13 +284,16 @@ class TrialStep(msgspec.Struct, frozen=True, tag="trial", tag_field="step"):
 
 
 class ReloadStep(msgspec.Struct, frozen=True, tag="reload", tag_field="step"):
-    """Have the database as the step `backup` (an id) kept it, unless it never left that; what it was is kept aside."""
+    """Have the database as the step `backup` (an id) kept it, unless it never left that; what it was is kept aside.
+
+    `descents` are all the ways down that may have been gone since then.
+    """
 
     id: str
     service: str
     host: str
     backup: str
-    descent: Descent
+    descents: tuple[Descent, ...]
     because: str
 
 

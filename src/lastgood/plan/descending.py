@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from lastgood.model.descent import Descent, KeptBackup
+from lastgood.model.descent import KeptBackup
 from lastgood.model.facts import Unknown
 from lastgood.model.observed import State
+from lastgood.model.plan import Attempt
 from lastgood.model.step import (
     BackupStep,
     DownStep,
@@ -19,42 +20,39 @@ from lastgood.model.step import (
 from lastgood.plan.draft import Draft, Going, Schema
 from lastgood.plan.naming import Names
 
-
-def descents(goings: Sequence[Going], name: Names) -> tuple[Step, ...]:
-    """Before anything is switched: nobody writes, a backup, the way down, and a trial out of traffic."""
-    return tuple(chain.from_iterable(_descent(going, name) for going in goings if going.draft.schema.descent))
+_BACKUP = "it holds all that was written: nobody writes any more"
+_TRIAL = "the older release has to start with that schema before any traffic comes, or the backup is put back"
 
 
-def _descent(going: Going, name: Names) -> Iterator[Step]:
-    draft, service = going.draft, going.draft.target.service
-    schema, descent = draft.schema, draft.schema.descent
-    if descent is None:
-        return
-    yield from _stops(draft, name)
-    backup = BackupStep(
-        name("backup", service), service, schema.host, schema.folder, descent.before,
-        "it holds all that was written: nobody writes any more",
+def descents(goings: Sequence[Going], name: Names, number: int) -> tuple[Step, ...]:
+    """Before anything is switched: nobody writes, a backup, the way down, and a trial out of traffic.
+
+    All ways of attempt `number` are there from how the database is now: what earlier attempts did of them, and of the
+    rest, is passed over when it comes to that.
+    """
+    lowering = [going for going in goings if going.database]
+    return (
+        *chain.from_iterable(_stops(going, name, later=number > 1) for going in lowering),
+        *(_backup(going, name) for going in lowering if going.ways),
+        *chain.from_iterable(_downs(going, name, number) for going in lowering),
+        *(
+            TrialStep(name("trial", going.draft.target.service), going.draft.target.service, _first(going), going.image,
+                _TRIAL)
+            for going in lowering if going.moves
+        ),
     )  # fmt: skip
-    yield backup
-    yield _down(service, schema, descent, name, KeptBackup(backup.id))
-    first = going.hosts[0]
-    because = "the older release has to start with that schema before any traffic comes, or the backup is put back"
-    yield TrialStep(name("trial", service), service, first, going.image, because)
 
 
-def _down(service: str, schema: Schema, descent: Descent, name: Names, kept: KeptBackup) -> Step:
-    because = "the older release does not know the version that the schema is at"
-    if schema.losses:
-        lossy = name("lossy-down", service)
-        return LossyDownStep(lossy, service, schema.host, descent, schema.losses, kept, because)
-    return DownStep(name("down", service), service, schema.host, descent, kept, because)
+def _first(going: Going) -> str:
+    return going.hosts[0]
 
 
-def _stops(draft: Draft, name: Names) -> Iterator[StopStep]:
-    service = draft.target.service
-    for host, names in writers(draft):
+def _stops(going: Going, name: Names, *, later: bool) -> Iterator[StopStep]:
+    service = going.draft.target.service
+    database = going.database if going.database != service else ""
+    for host, names in writers(going.draft):
         because = "what is written after the backup would be in none"
-        yield StopStep(name("stop", service, host), service, host, names, because)
+        yield StopStep(name("stop", service, host), service, host, names, because, database, later)
 
 
 def writers(draft: Draft) -> list[tuple[str, tuple[str, ...]]]:
@@ -67,21 +65,70 @@ def writers(draft: Draft) -> list[tuple[str, tuple[str, ...]]]:
     return found
 
 
-def ascents(goings: Sequence[Going], name: Names, before: Names) -> tuple[Step, ...]:
-    """Before what ran is put back: the database as it was backed up, and who was stopped started again.
-
-    `before` names the steps that did it.
-    """
-    return tuple(chain.from_iterable(_ascent(going, name, before) for going in goings if going.draft.schema.descent))
+def _backup(going: Going, name: Names) -> BackupStep:
+    service, (_, schema) = going.draft.target.service, going.ways[-1]
+    version = schema.descent.before if schema.descent else ""
+    return BackupStep(name("backup", service), service, schema.host, schema.folder, version, _BACKUP)
 
 
-def _ascent(going: Going, name: Names, before: Names) -> Iterator[Step]:
-    draft, service = going.draft, going.draft.target.service
-    descent = draft.schema.descent
-    if descent is None:
-        return
+def _downs(going: Going, name: Names, number: int) -> Iterator[Step]:
+    service = going.draft.target.service
+    for begins, schema in going.ways:
+        suffix = f"-{begins}" if begins < number else ""
+        yield _down(service, schema, name, suffix)
+
+
+def _down(service: str, schema: Schema, name: Names, suffix: str) -> Step:
+    because, kept = "the older release does not know the version that the schema is at", name("backup", service)
+    if schema.descent is None:
+        raise ValueError("a way is gone by a descent")
+    if schema.losses:
+        lossy = name(f"lossy-down{suffix}", service)
+        return LossyDownStep(lossy, service, schema.host, schema.descent, schema.losses, KeptBackup(kept), because)
+    return DownStep(name(f"down{suffix}", service), service, schema.host, schema.descent, KeptBackup(kept), because)
+
+
+def restarts(goings: Sequence[Going], name: Names) -> tuple[Step, ...]:
+    """After the switches: who was stopped for the sake of somebody else's schema, and stays on what it runs."""
+    because = "it stays on what it runs, and was stopped for the backup"
+    return tuple(
+        StartStep(name("start", service, host), service, host, name("stop", service, host), names, because)
+        for going in goings
+        if going.database and not going.moves
+        for service in (going.draft.target.service,)
+        for host, names in writers(going.draft)
+    )
+
+
+def ascents(attempts: Sequence[Attempt], name: Names) -> tuple[Step, ...]:
+    """Before what ran is put back: databases as they were backed up last, and who was stopped started again."""
+    latest = tuple(reversed(attempts))
+    return (
+        *chain.from_iterable(_reloads(attempts, attempt, name) for attempt in latest),
+        *chain.from_iterable(_starts(attempt, name) for attempt in latest),
+    )
+
+
+def _reloads(attempts: Sequence[Attempt], attempt: Attempt, name: Names) -> Iterator[ReloadStep]:
+    since = [step for later in attempts if later.number >= attempt.number for step in later.steps]
     because = "no traffic came since the backup, so nothing is lost by it"
-    yield ReloadStep(name("reload", service), service, draft.schema.host, before("backup", service), descent, because)
-    for host, names in writers(draft):
-        because = "they were stopped for the backup"
-        yield StartStep(name("start", service, host), service, host, before("stop", service, host), names, because)
+    for step in attempt.steps:
+        if isinstance(step, BackupStep):
+            service = step.service
+            downs = [one for one in since if isinstance(one, DownStep | LossyDownStep) and one.service == service]
+            ways = tuple(dict.fromkeys(down.descent for down in downs))
+            yield ReloadStep(name(_numbered("reload", attempt), service), service, step.host, step.id, ways, because)
+
+
+def _starts(attempt: Attempt, name: Names) -> Iterator[StartStep]:
+    for step in attempt.steps:
+        if isinstance(step, StopStep):
+            back, because = (
+                name(_numbered("start", attempt), step.service, step.host),
+                "they were stopped for the backup",
+            )
+            yield StartStep(back, step.service, step.host, step.id, step.containers, because)
+
+
+def _numbered(verb: str, attempt: Attempt) -> str:
+    return f"{verb}-{attempt.number}" if attempt.number > 1 else verb

@@ -32,7 +32,8 @@ class Schema(msgspec.Struct, frozen=True):
     """What becomes of a service's database: `said` in one clause, `rehearsed` what was seen on a copy of it.
 
     Where the schema goes down, `descent` is the way, `losses` what that takes away, `host` and `folder` where the
-    backup is kept. None: nothing is done to the database.
+    backup is kept. None: nothing is done to the database. `database` is the service that the database is looked after
+    with, where several share one.
     """
 
     said: str
@@ -41,6 +42,17 @@ class Schema(msgspec.Struct, frozen=True):
     losses: tuple[Loss, ...] = ()
     host: str = ""
     folder: str = ""
+    database: str = ""
+
+
+class Schemas(msgspec.Struct, frozen=True):
+    """What becomes of the databases: for each round one for each service, as far as that can be told.
+
+    Empty `rounds`: nothing becomes of any, in no round. `ends` is why no further round is tried.
+    """
+
+    rounds: tuple[tuple[Schema, ...], ...] = ()
+    ends: str = ""
 
 
 UNTOUCHED: Final = Schema("database schema untouched; whether this release works with it is unproven")
@@ -49,8 +61,7 @@ UNTOUCHED: Final = Schema("database schema untouched; whether this release works
 class Draft(msgspec.Struct, frozen=True):
     """What planning works on for one service: the target and everything that was found out about it.
 
-    `pin_first` says that the engine runs what the branch says, so that the pin comes before the switch; `schema` is
-    what becomes of the service's database.
+    `pin_first` says that the engine runs what the branch says, so that the pin comes before the switch.
     """
 
     target: Target
@@ -59,14 +70,21 @@ class Draft(msgspec.Struct, frozen=True):
     scope: Scope
     named: bool = False
     pin_first: bool = False
-    schema: Schema = UNTOUCHED
 
 
 class Round(msgspec.Struct, frozen=True):
-    """One attempt in the making: a candidate for each service, and the trees to be, in the order of the drafts."""
+    """One attempt in the making, for each service in the order of the drafts: a candidate, and the tree to be.
+
+    `schemas` is what becomes of their databases, each from where the rounds before leave it; empty: nothing does.
+    """
 
     candidates: tuple[Candidate, ...]
     trees: tuple[Tree, ...]
+    schemas: tuple[Schema, ...] = ()
+
+    def schema(self, number: int) -> Schema:
+        """What becomes of the database of the draft of that number."""
+        return self.schemas[number] if self.schemas else UNTOUCHED
 
 
 class Extra(msgspec.Struct, frozen=True):
@@ -79,12 +97,18 @@ class Extra(msgspec.Struct, frozen=True):
 
 
 class Going(msgspec.Struct, frozen=True):
-    """Where one service goes in an attempt: to which image, out of which tree; `moves` is False where it stays."""
+    """Where one service goes in an attempt: to which image, out of which tree; `moves` is False where it stays.
+
+    `ways` are those by which its database gets there from how it is now, with the number of the attempt that each
+    begins with. `database` is the service that its database is looked after with, while that one goes down.
+    """
 
     draft: Draft
     image: Runnable
     tree: Tree
     moves: bool = True
+    ways: tuple[tuple[int, Schema], ...] = ()
+    database: str = ""
 
     @property
     def hosts(self) -> tuple[str, ...]:

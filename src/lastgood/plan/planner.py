@@ -1,6 +1,6 @@
 """Makes the plan: from what was observed and chosen to the steps, each with its reason."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from lastgood.model.facts import Fact, Known, Unknown
@@ -10,7 +10,7 @@ from lastgood.model.release import Grade, Image, Release, short
 from lastgood.model.target import Group, Push, Unreachable
 from lastgood.plan import steps
 from lastgood.plan.choose import Candidate, same_bytes
-from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Going, Round, Tree
+from lastgood.plan.draft import Draft, Extra, Going, Round, Tree
 from lastgood.plan.running import Running
 
 _SWITCH = "from the stop of the old container until the new one answers; one at a time, no overlap"
@@ -25,35 +25,31 @@ def make(  # noqa: PLR0913, PLR0917 - everything a plan is made from
     skipped: tuple[Skipped, ...],
     extra: Extra,
 ) -> AnyPlan:
-    """The plan for `rounds`, tried in their order. `before` are the trees that run now, if known.
-
-    Where a schema goes down there is one attempt: what a further release would need was not rehearsed.
-    """
+    """The plan for `rounds`, tried in their order. `before` are the trees that run now, if known."""
     first = group.first
-    schemas = [draft.schema for draft in drafts]
-    descends = any(schema.descent for schema in schemas)
-    rounds = rounds[:1] if descends else rounds
-    kind = LossyPlan if any(schema.losses for schema in schemas) else ReversiblePlan
+    descends = [any(schema.descent for schema in one.schemas) for one in rounds]
+    attempts = tuple(_attempt(drafts, number, rounds) for number in range(1, len(rounds) + 1))
+    kind = LossyPlan if any(schema.losses for one in rounds for schema in one.schemas) else ReversiblePlan
     return kind(
         target=group.name,
         scope=drafts[0].scope,
         members=tuple(_member(draft) for draft in drafts),
         before=(*extra.before, *(step for draft in drafts for step in steps.captures(draft, many=len(drafts) > 1))),
-        attempts=tuple(_attempt(drafts, number, one) for number, one in enumerate(rounds, 1)),
-        restore=steps.restore(drafts, before),
+        attempts=attempts,
+        restore=steps.restore(drafts, before, attempts),
         skipped=skipped,
         kept=tuple(dict.fromkeys(chain.from_iterable(tree.kept for tree in rounds[0].trees))),
         warnings=(*_warnings(drafts, rounds), *extra.warnings),
-        budget_releases=1 if descends else first.walk_back.releases,
+        budget_releases=len(rounds) if any(descends) else first.walk_back.releases,
         budget_seconds=float(first.walk_back.time),
-        downtime=_DESCENT if descends else _SWITCH,
-        schema="; ".join(dict.fromkeys(schema.said for schema in schemas)),
+        downtime=_DESCENT if descends[0] else _SWITCH,
+        schema=attempts[0].schema,
         facts=merged([facts(draft.observed.tip.pin, draft.observed.hosts) for draft in drafts]),
         because="; ".join(dict.fromkeys(_because(draft) for draft in drafts)),
         after=extra.after,
         left_out=extra.left_out,
-        alone=first.unreachable is Unreachable.GO_ON and not descends,
-        rehearsed=tuple(chain.from_iterable(schema.rehearsed for schema in schemas)),
+        alone=first.unreachable is Unreachable.GO_ON and not any(descends),
+        rehearsed=tuple(chain.from_iterable(_rehearsed(drafts, number, rounds) for number in range(len(rounds)))),
     )
 
 
@@ -95,11 +91,42 @@ def _because(draft: Draft) -> str:
     return "the operator asked to leave " + draft.running.image.image.name
 
 
-def _attempt(drafts: tuple[Draft, ...], number: int, one: Round) -> Attempt:
-    goings = tuple(
-        Going(draft, candidate.image, tree, moves(draft, candidate, tree))
-        for draft, candidate, tree in zip(drafts, one.candidates, one.trees, strict=True)
+def _rehearsed(drafts: tuple[Draft, ...], number: int, rounds: tuple[Round, ...]) -> Iterator[str]:
+    """What was seen on copies for that round: whose it is is said where it could be another's."""
+    for at, draft in enumerate(drafts):
+        whose = [draft.target.service] if len(drafts) > 1 else []
+        whose += [rounds[number].candidates[at].image.image.name] if number else []
+        prefix = f"{' '.join(whose)}: " if whose else ""
+        yield from (f"{prefix}{line}" for line in rounds[number].schema(at).rehearsed)
+
+
+def _going(drafts: tuple[Draft, ...], at: int, rounds: tuple[Round, ...]) -> Going:
+    """Where the draft of that number goes in the last of these rounds."""
+    draft, candidate, tree = drafts[at], rounds[-1].candidates[at], rounds[-1].trees[at]
+    ways = [(number, one.schema(at)) for number, one in enumerate(rounds, 1)]
+    below = {drafts[each].target.service for one in rounds for each in range(len(drafts)) if one.schema(each).descent}
+    database = rounds[-1].schema(at).database or draft.target.service
+    return Going(
+        draft,
+        candidate.image,
+        tree,
+        moves(draft, candidate, tree),
+        tuple((number, way) for number, way in ways if way.descent),
+        database if database in below else "",
     )
+
+
+def _said(drafts: tuple[Draft, ...], one: Round) -> str:
+    """What becomes of the databases, whose they are where it is not the same for all."""
+    said = [one.schema(at).said for at in range(len(drafts))]
+    if len(set(said)) == 1:
+        return said[0]
+    return "; ".join(f"{draft.target.service}: {each}" for draft, each in zip(drafts, said, strict=True))
+
+
+def _attempt(drafts: tuple[Draft, ...], number: int, rounds: tuple[Round, ...]) -> Attempt:
+    one = rounds[number - 1]
+    goings = tuple(_going(drafts, at, rounds[:number]) for at in range(len(drafts)))
     changes = {change.path: change for tree in one.trees for change in tree.changes}
     return Attempt(
         number=number,
@@ -107,9 +134,10 @@ def _attempt(drafts: tuple[Draft, ...], number: int, one: Round) -> Attempt:
             Part(going.draft.target.service, candidate.release, candidate.evidence, candidate.image, going.moves)
             for going, candidate in zip(goings, one.candidates, strict=True)
         ),
-        steps=steps.attempt(goings, f"{number}.", changed=bool(changes)),
+        steps=steps.attempt(goings, number, changed=bool(changes)),
         changes=tuple(changes.values()),
         because=_why(drafts[0], number, one),
+        schema=_said(drafts, one),
     )
 
 
@@ -135,9 +163,6 @@ def _warnings(drafts: tuple[Draft, ...], rounds: tuple[Round, ...]) -> tuple[str
             found.append(f"whether the release is in quarantine is unknown: {draft.observed.quarantine.reason}")
         if draft.running.image is None:
             found.append("the state from before cannot be restored if this fails: no single image runs")
-        if draft.schema != UNTOUCHED and len(rounds) > 1:
-            first = rounds[0].candidates[number].release.image.name
-            found.append(f"only {first} was held to the schema: whether what comes after works with it is unproven")
         found += [f"{c.release.image.name}: {note}" for c in (rounds[0].candidates[number],) for note in c.notes]
         found += [
             f"{c.release.image.name} is known to be {c.evidence.grade}: {c.evidence.because}"

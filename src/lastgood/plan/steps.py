@@ -5,7 +5,7 @@ from itertools import chain
 
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import HostView
-from lastgood.model.plan import Restore
+from lastgood.model.plan import Attempt, Restore
 from lastgood.model.step import (
     CaptureStep,
     CheckoutStep,
@@ -16,12 +16,13 @@ from lastgood.model.step import (
     RenderStep,
     Runnable,
     Step,
+    StopStep,
     SwitchStep,
     SyncStep,
     VerifyStep,
 )
 from lastgood.model.target import Order, Target
-from lastgood.plan.descending import ascents, descents
+from lastgood.plan.descending import ascents, descents, restarts
 from lastgood.plan.draft import Draft, Going, Tree
 from lastgood.plan.naming import Names
 
@@ -35,46 +36,56 @@ def captures(draft: Draft, *, many: bool) -> tuple[CaptureStep, ...]:
     return tuple(CaptureStep(name("capture", service, host), service, host, because) for host in draft.observed.hosts)
 
 
-def attempt(goings: Sequence[Going], prefix: str, *, changed: bool) -> tuple[Step, ...]:
-    """Everything for one attempt; `changed` says whether git needs a commit."""
-    name = Names(prefix, many=len(goings) > 1)
+def attempt(goings: Sequence[Going], number: int, *, changed: bool) -> tuple[Step, ...]:
+    """Everything for the attempt of that number; `changed` says whether git needs a commit."""
+    name = Names(f"{number}.", many=len(goings) > 1)
     return (
-        *_put(goings, name, changed=changed, marked=True),
+        *_put(goings, name, changed=changed, down=descents(goings, name, number)),
+        *restarts(goings, name),
         *(_proof(going, name) for going in goings),
         _record(goings, name, changed=changed),
         *(_syncs(goings, name) if changed else ()),
     )
 
 
-def restore(drafts: Sequence[Draft], before: Sequence[Tree] | None) -> Restore | None:
+def restore(drafts: Sequence[Draft], before: Sequence[Tree] | None, attempts: Sequence[Attempt]) -> Restore | None:
     """How the state from before comes back; None where it is not known well enough.
 
-    `before` are the trees that run now. Where only a schema and who was stopped for it come back, none is needed.
+    `before` are the trees that run now. Where only schemas and who was stopped for them come back, none is needed.
     """
     images = [draft.running.image for draft in drafts]
     known = [image for image in images if image is not None]
-    descends = any(draft.schema.descent for draft in drafts)
-    if len(known) != len(images) or (not before and (not descends or any(draft.pin_first for draft in drafts))):
-        return None
     name = Names("restore.", many=len(drafts) > 1)
+    back = ascents(attempts, name)
+    below = {step.service for one in attempts[:1] for step in one.steps if isinstance(step, StopStep)}
+    bare = all(draft.target.service in below and not draft.pin_first for draft in drafts)
+    if len(known) != len(images) or (not before and not bare):
+        return None
     trees = before or [Tree("", image.image, (), ()) for image in known]
     goings = [Going(*each) for each in zip(drafts, known, trees, strict=True)]
     verifies = tuple(_back(going, name) for going in goings)
-    put = _put(goings, name, changed=True, marked=False)
-    if descends:  # once there was a switch, nothing is put back by itself
-        put = tuple(step for step in put if isinstance(step, PinStep | CheckoutStep))
-    back = ascents(goings, name, Names("1.", many=len(drafts) > 1))
+    put = _put(goings, name, changed=True, down=None)
+    # Once there was a switch onto a schema that went down, nothing is switched back by itself.
+    put = tuple(step for step in put if isinstance(step, PinStep | CheckoutStep) or _whose(step) not in below)
     return Restore(tuple(known), (*back, *put, *verifies), "when nothing passes, production is left as it was found")
 
 
-def _put(goings: Sequence[Going], name: Names, *, changed: bool, marked: bool) -> tuple[Step, ...]:
-    """Everything is had and checked everywhere before anything is switched; then service by service."""
+def _whose(step: Step) -> str:
+    return getattr(step, "service", "")
+
+
+def _put(goings: Sequence[Going], name: Names, *, changed: bool, down: tuple[Step, ...] | None) -> tuple[Step, ...]:
+    """Everything is had and checked everywhere before anything is switched; then service by service.
+
+    `down` is what has to happen to schemas before; None where the state from before is put back.
+    """
+    marked = down is not None
     moving = [going for going in goings if going.moves]
     pin = (_pin(goings, name),) if changed and _pin_first(goings) else ()
     return (
         *chain.from_iterable(_pulls(going, name) for going in moving),
         *chain.from_iterable(_renders(going, name, marked=marked) for going in moving),
-        *(descents(goings, name) if marked else ()),
+        *(down or ()),
         *pin,
         *_checkouts(moving, name, goings[-1].tree.id, pinned=bool(pin)),
         *chain.from_iterable(_switches(going, name, marked=marked) for going in moving),

@@ -19,8 +19,8 @@ from lastgood.model.step import (
     SwitchStep,
 )
 from lastgood.model.target import shown
+from lastgood.plan.lowered import owners, reload, reloads, serves, starts, sunk, waits
 from lastgood.plan.moves import (
-    DESCENDING,
     HALTING,
     SWITCHING,
     Do,
@@ -41,13 +41,13 @@ def undo(run: Run, end: End) -> Move:
     switched, halted = was_switched(run), begun_any(run, HALTING)
     if not switched and not halted and not was_pinned(run):
         return end
+    if any(sunk(run, database) for database in owners(run)):
+        return _served(run, end)
     if run.plan.restore is None:
         return _left(run, end, "the state from before is not known well enough to be put back", _by_hand(run))
     if not switched and not halted:  # what runs is what ran: only git, and the checkouts that follow it, are put back
         steps = run.plan.restore.steps
         return _unpin(run, end, tuple(step for step in steps if isinstance(step, PinStep | CheckoutStep)))
-    if switched and begun_any(run, DESCENDING):
-        return _served(run, end)
     return _restore(run, end, _undoing(run, run.plan.restore.steps))
 
 
@@ -60,38 +60,76 @@ def _restore(run: Run, end: End, steps: tuple[Step, ...]) -> Move:
     changed = _changed_and_lost(run)
     if changed and not todo:
         return _left(run, end, f"{changed} stopped to answer on the way, and may run anything")
-    begun = any(step.id in run.steps for step in steps)
-    return Do(todo, end.because[-1] if end.because and not begun else "") if todo else end
+    return Do(todo, _why(run, end, steps)) if todo else end
 
 
 def _served(run: Run, end: End) -> Move:
     """The schema went down and traffic has come since: what was written then is lost by going back, which nobody said.
 
-    A person decides, with the backup at hand.
+    A person decides, with the backups at hand. What was begun after that traffic loses nothing by being taken back:
+    what served last serves again, on the schema that it had.
     """
+    steps = run.plan.restore.steps if run.plan.restore else ()
+    back = tuple(step for step in steps if _wanted_back(run, step))
+    failure = failed_step(run, back)
     because = "the schema went down and traffic came since: putting the backup back would lose what was written then"
-    return _left(run, end, because, _backed_up(run))
+    if failure:
+        because = f"{because}; and what served last could not be put back: {failure.because}"
+        return _left(run, end, because, (*failure.next, *_backed_up(run)))
+    todo = left_to_do(run, back)
+    if todo:
+        return Do(todo, _why(run, end, back))
+    ahead = _pinned_ahead(run)
+    said = f"{because}; git was given the pin of {ahead} already" if ahead else because
+    return _left(run, end, said, _backed_up(run))
+
+
+def _pinned_ahead(run: Run) -> str:
+    """The attempt whose pin git may have although nothing was switched to it."""
+    begun = [a for a in run.plan.attempts if any(isinstance(s, PinStep) and s.id in run.steps for s in a.steps)]
+    switched = any(isinstance(step, SWITCHING) and step.id in run.steps for a in begun[-1:] for step in a.steps)
+    return begun[-1].name if begun and not switched else ""
+
+
+def _wanted_back(run: Run, step: Step) -> bool:
+    return (isinstance(step, ReloadStep) and reloads(run, step)) or (isinstance(step, StartStep) and serves(run, step))
+
+
+def _why(run: Run, end: End, steps: Sequence[Step]) -> str:
+    """What led to going back, where that begins."""
+    return end.because[-1] if end.because and not any(step.id in run.steps for step in steps) else ""
 
 
 def _backed_up(run: Run) -> tuple[str, ...]:
-    """The commands that put the run's backups back."""
-    service, _, env = run.plan.target.partition("/")
-    made = {step.id for step in run.plan.steps() if isinstance(step, BackupStep)}
-    paths = (done.details["path"] for done in run.done.values() if done.step in made)
-    return tuple(f"lastgood db restore {service} {env} {path}" for path in paths)
+    """The commands that put the run's backups back, the oldest first; of several each says what it is of."""
+    made = [
+        (attempt, step)
+        for attempt in run.plan.attempts
+        for step in attempt.steps
+        if isinstance(step, BackupStep) and run.steps.get(step.id) is StepState.DONE
+    ]
+    first = made[0][0].number if made else 0
+    return tuple(
+        _restoring(run, step) + (f"   # as it was before {attempt.name}" if made[-1][0].number > first else "")
+        for attempt, step in made
+    )
+
+
+def _restoring(run: Run, step: BackupStep) -> str:
+    env = run.plan.target.partition("/")[2]
+    return f"lastgood db restore {step.service} {env} {run.done[step.id].details['path']}"
 
 
 def _by_hand(run: Run) -> tuple[str, ...]:
-    """What a human would do in place of what cannot be put back: the database first, then who was stopped."""
-    if was_switched(run):
-        return ()
+    """What a human would do in place of what cannot be put back: the databases first, then who was stopped."""
     steps = run.plan.restore.steps if run.plan.restore else ()
-    back = [step for step in steps if run.steps.get(step.id) is StepState.DONE]
-    reload = begun_any(run, DESCENDING) and not any(isinstance(step, ReloadStep) for step in back)
-    started = {step.stop for step in back if isinstance(step, StartStep)}
-    stopped = (step for step in run.plan.steps() if isinstance(step, StopStep) and step.id in run.steps)
-    start = (f"on {shown(s.host)}: docker start {' '.join(s.containers)}" for s in stopped if s.id not in started)
-    return (*(_backed_up(run) if reload else ()), *start)
+    back = {step.id for step in steps if run.steps.get(step.id) is StepState.DONE}
+    reloaded = {step.backup for step in steps if isinstance(step, ReloadStep) and step.id in back}
+    started = {step.stop for step in steps if isinstance(step, StartStep) and step.id in back}
+    wanted = {reload(run, database) for database in owners(run)} - reloaded
+    restore = (_restoring(run, s) for s in run.plan.steps() if isinstance(s, BackupStep) and s.id in wanted)
+    stopped = (s for s in run.plan.steps() if isinstance(s, StopStep) and waits(run, s) and s.id not in started)
+    return (*restore, *(f"on {shown(s.host)}: docker start {' '.join(s.containers)}" for s in stopped))
 
 
 def _unpin(run: Run, end: End, steps: tuple[Step, ...]) -> Move:
@@ -101,7 +139,7 @@ def _unpin(run: Run, end: End, steps: tuple[Step, ...]) -> Move:
         return _left(run, end, f"putting the first pin back failed: {failures[0].because}")
     todo = left_to_do(run, tuple(step for step in steps if step.id not in run.failures))
     if todo:
-        return Do(todo, end.because[-1] if end.because and not any(step.id in run.steps for step in steps) else "")
+        return Do(todo, _why(run, end, steps))
     said, looks = (failure.because for failure in failures), (c for failure in failures for c in failure.next)
     return msgspec.structs.replace(end, because=(*end.because, *said), next=(*end.next, *looks))
 
@@ -119,8 +157,6 @@ def _undoing(run: Run, steps: Sequence[Step]) -> tuple[Step, ...]:
     """
     tried = [step for attempt in run.plan.attempts for step in attempt.steps if step.id in run.steps]
     touched = {(s.service, s.host) for s in tried if isinstance(s, SWITCHING)}
-    stopped = {(s.service, s.host) for s in tried if isinstance(s, StopStep)} - touched
-    down = any(isinstance(step, DESCENDING) for step in tried)
     pinned = was_pinned(run)
 
     def wanted(step: Step) -> bool:
@@ -128,9 +164,9 @@ def _undoing(run: Run, steps: Sequence[Step]) -> tuple[Step, ...]:
             case PullStep() | RenderStep() | SwitchStep():
                 return (step.service, step.host) in touched
             case StartStep():
-                return (step.service, step.host) in stopped
+                return starts(run, step) and (step.service, step.host) not in touched
             case ReloadStep():
-                return down
+                return reloads(run, step)
             case PinStep() | CheckoutStep():
                 return bool(touched) or pinned
             case _:

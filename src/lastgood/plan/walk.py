@@ -4,9 +4,11 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Run, StepFailed, StepState
 from lastgood.model.plan import Attempt
 from lastgood.model.release import Grade
-from lastgood.model.step import RecordStep, UnpauseStep, VerifyStep
+from lastgood.model.step import BackupStep, RecordStep, StopStep, UnpauseStep, VerifyStep
 from lastgood.model.target import shown
+from lastgood.plan.lowered import needed
 from lastgood.plan.moves import (
+    DESCENDING,
     HALTING,
     Do,
     End,
@@ -76,23 +78,38 @@ def _in_doubt(run: Run) -> End | None:
 
 def _walk(run: Run, elapsed: float) -> Move:
     failed: list[str] = []
+    why = "the walk's time was used up"
     for attempt in run.plan.attempts:
         failure = failed_step(run, attempt.steps)
         if failure is None:
-            if failed and not begun(run, attempt) and elapsed > run.plan.budget_seconds:
+            if not begun(run, attempt) and (_going_back(run) or (failed and elapsed > run.plan.budget_seconds)):
                 break
             return _advance(run, attempt, failed)
         stop = _stop(run, attempt, failure)
         if stop:
             return stop if stop.winner else undo(run, stop)
         failed.append(f"{attempt.name}: {failure.because}")
+        if _stuck(run, attempt):
+            why = "they need the schema to go down as well"
+            break
     if run.plan.action != "rollback":
         return _not_cured(run, failed)
-    return undo(run, _nothing_passed(run, failed))
+    return undo(run, _nothing_passed(run, failed, why))
+
+
+def _going_back(run: Run) -> bool:
+    """Whether the state from before began to be put back: no attempt begins after that, whatever a clock says."""
+    return run.plan.restore is not None and any(step.id in run.steps for step in run.plan.restore.steps)
+
+
+def _stuck(run: Run, attempt: Attempt) -> bool:
+    """Whether it failed before its release had a part in it: on the way down, which all further ones need as well."""
+    kinds = (StopStep, BackupStep, *DESCENDING)
+    return any(isinstance(step, kinds) and step.id in run.failures for step in attempt.steps)
 
 
 def _advance(run: Run, attempt: Attempt, failed: list[str]) -> Move:
-    todo = left_to_do(run, (*run.plan.before, *attempt.steps))
+    todo = left_to_do(run, (*run.plan.before, *needed(run, attempt)))
     if todo:
         new = failed and not begun(run, attempt)
         return Do(todo, f"{failed[-1]}; next: {attempt.name}" if new else "")
@@ -158,9 +175,9 @@ def _not_cured(run: Run, failed: list[str]) -> End:
     return End(Exit.NEEDS_HUMAN, what, tuple(failed), (f"lastgood rollback {run.plan.target.replace('/', ' ')}",))
 
 
-def _nothing_passed(run: Run, failed: list[str]) -> End:
+def _nothing_passed(run: Run, failed: list[str], why: str) -> End:
     untried = len(run.plan.attempts) - len(failed)
-    left = (f"{untried} further releases were not tried: the walk's time was used up",) if untried else ()
+    left = (f"{untried} further releases were not tried: {why}",) if untried else ()
     further = ("lastgood history " + run.plan.target.replace("/", " "),)
     if not was_switched(run) and not was_pinned(run) and not begun_any(run, HALTING):
         what = f"No release could be prepared; {run.plan.target} was not touched."

@@ -12,7 +12,6 @@ from lastgood.database.tables import recognised, state
 from lastgood.database.trials import configured
 from lastgood.model.command import Command
 from lastgood.model.database import Failed, Format, Ran, Session, Swap
-from lastgood.model.descent import Descent
 from lastgood.model.duration import spoken
 from lastgood.model.event import Failure, StepDone, StepFailed
 from lastgood.model.facts import Fact, Known, No, Unclear, Unknown, Verdict, Yes
@@ -27,6 +26,8 @@ from lastgood.model.step import (
     TrialStep,
 )
 from lastgood.model.target import shown
+from lastgood.observe.hosts import look_at
+from lastgood.plan.lowered import FOUND, stopping, users
 from lastgood.postgres import facts, kept, sessions
 from lastgood.postgres.backup import Wanted, backup
 from lastgood.postgres.client import Client
@@ -34,6 +35,7 @@ from lastgood.postgres.create import drop
 from lastgood.postgres.quoting import derived
 from lastgood.postgres.restore import restore_beside
 from lastgood.postgres.swap import swap
+from lastgood.run.desk import repository
 from lastgood.run.doing import Doing, Outcome, seen
 
 DatabaseStep: TypeAlias = StopStep | StartStep | BackupStep | DownStep | LossyDownStep | TrialStep | ReloadStep
@@ -82,17 +84,31 @@ def _client(doing: Doing) -> Client:
 
 def stop(step: StopStep, doing: Doing) -> Outcome:
     """Stop the writers, see that they have ended, and say who else is connected: what those write is in no backup."""
-    done = doing.tools.process.run(
-        Command(("docker", "stop", "--", *step.containers), host=step.host, timeout=_STOP_SECONDS)
-    )
+    found = _up(step, doing) if step.later else Known(step.containers)
+    if isinstance(found, Unknown):
+        return StepFailed(step.id, found.reason, Failure.IN_DOUBT)
+    done = None
+    if found.value:
+        command = Command(("docker", "stop", "--", *found.value), host=step.host, timeout=_STOP_SECONDS)
+        done = doing.tools.process.run(command, on_start=doing.child)
+    up = _up(step, doing)
+    if isinstance(up, Unknown):
+        return StepFailed(step.id, up.reason, Failure.IN_DOUBT)
+    if up.value:
+        said = f"{', '.join(up.value)} still run" + ("" if done is None or done.ok else f": {done.why()}")
+        return StepFailed(step.id, said, Failure.PREPARE)
+    # A process that was killed over it has stopped somebody, of whom nothing is seen any more.
+    before = found.value or (step.containers if stopping(doing.run) else ())
+    said = f"{', '.join(before)} stopped" if before else "nobody of it runs"
+    return StepDone(step.id, f"{said}{_others(_client(doing))}", {FOUND: " ".join(before)})
+
+
+def _up(step: StopStep, doing: Doing) -> Fact[tuple[str, ...]]:
+    """The containers of the service that run on the host."""
     there = seen(step.host, doing).containers
     if isinstance(there, Unknown):
-        return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.IN_DOUBT)
-    up = [one.name for one in there.value if one.mine and one.state in _UP]
-    if up:
-        said = f"{', '.join(up)} still run" + ("" if done.ok else f": {done.why()}")
-        return StepFailed(step.id, said, Failure.PREPARE)
-    return StepDone(step.id, f"{', '.join(step.containers)} stopped{_others(_client(doing))}")
+        return Unknown(f"{shown(step.host)} cannot be seen: {there.reason}")
+    return Known(tuple(one.name for one in there.value if one.mine and one.state in _UP))
 
 
 def _others(client: Client) -> str:
@@ -110,33 +126,40 @@ def _ours(one: Session, client: Client) -> bool:
 
 def start(step: StartStep, doing: Doing) -> Outcome:
     """Start the writers again, and see them up: whether they are healthy was no question of the state from before."""
-    done = doing.tools.process.run(
-        Command(("docker", "start", "--", *step.containers), host=step.host, timeout=_STOP_SECONDS)
-    )
+    stopped = doing.run.done.get(step.stop)
+    names = tuple((stopped.details.get(FOUND, "") if stopped else "").split()) or step.containers
+    done = doing.tools.process.run(Command(("docker", "start", "--", *names), host=step.host, timeout=_STOP_SECONDS))
     there = seen(step.host, doing).containers
     if isinstance(there, Unknown):
         return StepFailed(step.id, f"{shown(step.host)} cannot be seen: {there.reason}", Failure.IN_DOUBT)
     up = {one.name for one in there.value if one.state in _UP}
-    down = [name for name in step.containers if name not in up]
+    down = [name for name in names if name not in up]
     if down:
         said = "" if done.ok else f": {done.why()}"
         return StepFailed(step.id, f"{', '.join(down)} on {shown(step.host)} did not come up{said}", Failure.IN_DOUBT)
-    return StepDone(step.id, f"{', '.join(step.containers)} run again on {shown(step.host)}")
+    return StepDone(step.id, f"{', '.join(names)} run again on {shown(step.host)}")
 
 
 def back_up(step: BackupStep, doing: Doing) -> Outcome:
     """Back up while nobody writes, and read the backup through."""
     desk, client = _desk(doing), _client(doing)
     why = f"run {doing.run.id}, before the schema goes down"
-    wanted = Wanted(step.folder, doing.tools.clock.now() // _NANO, why, step.version)
-    made = backup(client, desk.files, wanted, doing.run.id)
+    version = state(client, recognised(client, desk.spec.migrator)).version  # an earlier attempt may have moved it
+    wanted = Wanted(step.folder, doing.tools.clock.now() // _NANO, why, version)
+    made = backup(client, desk.files, wanted, _stamp(step, doing))
     if isinstance(made, Failed):
         return StepFailed(step.id, f"no backup: {made.reason}", Failure.PREPARE)
     good = kept.verify(client, made.path, made.sha256)
     if isinstance(good, Failed):
         return StepFailed(step.id, f"the backup is not good: {good.reason}", Failure.PREPARE)
     said = f"{made.path} on {shown(made.host)}, {made.size} bytes in {spoken(made.seconds)}, read through"
-    return StepDone(step.id, said, {"path": made.path, "sha256": made.sha256})
+    return StepDone(step.id, said, {"path": made.path, "sha256": made.sha256, "version": version})
+
+
+def _stamp(step: BackupStep, doing: Doing) -> str:
+    """What tells the backup from all others of the run: a process that was killed over it may have finished its own."""
+    number, before = step.id.partition(".")[0], len(doing.run.children)
+    return "-".join((doing.run.id, *(() if number == "1" else (number,)), *((f"again{before}",) if before else ())))
 
 
 def down(step: DownStep | LossyDownStep, doing: Doing) -> Outcome:
@@ -211,27 +234,45 @@ def reload(step: ReloadStep, doing: Doing) -> Outcome:
 
     Everything of it can be done again: what of it has happened is asked from the server.
     """
+    writing = _writing(step, doing)
+    if writing:
+        return StepFailed(step.id, f"{writing}: what is written there is in no backup", Failure.IN_DOUBT)
     desk, client = _desk(doing), _client(doing)
     maintenance, ended = facts.maintenance(client), sessions.reap(client, client.reach.name)
     for asked in (maintenance, ended):
         if isinstance(asked, Unknown):
             return StepFailed(step.id, asked.reason, Failure.IN_DOUBT)
-    # Outside of a transaction a migration may be undone and not be noted: there the version proves nothing.
-    if step.descent.whole and _is_at(desk, client, step.descent):
-        return StepDone(step.id, f"the schema never left version {step.descent.before or 'none'}")
     if step.backup not in doing.run.done or isinstance(maintenance, Unknown):
         return StepFailed(step.id, "there is no backup of this run to go back to", Failure.IN_DOUBT)
-    path = doing.run.done[step.backup].details["path"]
+    backup = doing.run.done[step.backup].details
+    path, version = backup["path"], backup["version"]
+    # Outside of a transaction a migration may be undone and not be noted: there the version proves nothing.
+    if all(way.whole for way in step.descents) and _is_at(desk, client, version):
+        return StepDone(step.id, f"the schema never left version {version or 'none'}")
     kept_as = _swapped(client, maintenance.value, path, doing.run.id)
-    if isinstance(kept_as, Failed) or not _is_at(desk, client, step.descent):
+    if isinstance(kept_as, Failed) or not _is_at(desk, client, version):
         why = kept_as.reason if isinstance(kept_as, Failed) else "the database is at another version"
         return StepFailed(step.id, f"the backup {path} is not back: {why}", Failure.IN_DOUBT)
     return StepDone(step.id, f"restored from {path}; what it was is kept as {kept_as}")
 
 
-def _is_at(desk: DatabaseDesk, client: Client, way: Descent) -> bool:
+def _writing(step: ReloadStep, doing: Doing) -> str:
+    """Who runs that could have written since the backup, although everybody was stopped; or why that is not known."""
+    for service in users(doing.run, step.service):
+        target, tools = doing.desk.of(service)
+        for host in doing.run.plan.hosts:
+            there = look_at(target, tools, host, repository(doing.run.plan, service), brief=True).containers
+            if isinstance(there, Unknown):
+                return f"{shown(host)} cannot be seen: {there.reason}"
+            up = [one.name for one in there.value if one.mine and one.state in _UP]
+            if up:
+                return f"{', '.join(up)} on {shown(host)} runs again"
+    return ""
+
+
+def _is_at(desk: DatabaseDesk, client: Client, version: str) -> bool:
     found = state(client, recognised(client, desk.spec.migrator))
-    return found.version == way.before and not found.dirty and not found.doubt
+    return found.version == version and not found.dirty and not found.doubt
 
 
 def _swapped(client: Client, maintenance: Client, path: str, run: str) -> str | Failed:

@@ -11,7 +11,7 @@ from lastgood.model.duration import spoken
 from lastgood.model.errors import GitUnavailable, Refused, UsageError
 from lastgood.model.facts import Known, Unknown, known_or
 from lastgood.model.observed import Deploying, Observed
-from lastgood.model.plan import AnyPlan, LeftOut, NothingToDo, Scope
+from lastgood.model.plan import AnyPlan, LeftOut, NothingToDo, Scope, Skipped
 from lastgood.model.release import Judgement, short
 from lastgood.model.step import AwaitStep
 from lastgood.model.target import Group, Target, Unreachable, shown
@@ -20,7 +20,7 @@ from lastgood.observe.world import asked_too, observe, tags_of
 from lastgood.plan import guards
 from lastgood.plan.choose import Candidate, Choice, choose, image_stays, same_bytes
 from lastgood.plan.combine import Combinations, at_commit, combine
-from lastgood.plan.draft import UNTOUCHED, Draft, Extra, Round, Schema, Tree
+from lastgood.plan.draft import Draft, Extra, Round, Schemas, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import Running, identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
@@ -31,6 +31,7 @@ from lastgood.run.trees import Trees
 from lastgood.run.undoing import undoing
 
 Made: TypeAlias = AnyPlan | NothingToDo
+Decide: TypeAlias = Callable[[tuple[Draft, ...], Sequence[tuple[Candidate, ...]]], Schemas]
 Said: TypeAlias = dict[str, tuple[Judgement, ...]]
 
 _FIRST_DEPTH = 12
@@ -60,12 +61,12 @@ def plan(  # noqa: PLR0913, PLR0917 - everything that plans are made from
     said: Said,
     wish: Wish,
     written: Written | None = None,
-    schema: Callable[[Draft, Candidate], Schema] = lambda _draft, _candidate: UNTOUCHED,
+    schemas: Decide = lambda _drafts, _rounds: Schemas(),
 ) -> tuple[Made, tuple[Observed, ...]]:
     """Make the plan, and give what it was made from, for each member of the group.
 
     `tools` and `said`, what was judged before, are by service; `written` is what earlier runs left in checkouts;
-    `schema` decides what becomes of a service's database when it goes to a candidate.
+    `schemas` decides what becomes of the databases when the services go to candidates, round by round.
     Raises Refused where there is nothing to go back to or something must be settled first, UsageError for a release
     that does not exist, PathConflict where configuration cannot be reversed.
     """
@@ -79,7 +80,7 @@ def plan(  # noqa: PLR0913, PLR0917 - everything that plans are made from
             for draft in drafts:
                 guards.check(draft.target, draft.observed, draft.running, named=bool(wish.to))
                 _forwardable(draft, tools[draft.target.service].repo)
-            made = _nothing(group, drafts, wish) or _chosen(group, tools, drafts, wish, seen, schema, last=last)
+            made = _nothing(group, drafts, wish) or _chosen(group, tools, drafts, wish, seen, schemas, last=last)
             if made:
                 return made, tuple(draft.observed for draft in drafts)
         depth *= _DEEPER
@@ -181,20 +182,19 @@ def _chosen(  # noqa: PLR0913, PLR0917 - what is chosen from, for whom, and how 
     drafts: tuple[Draft, ...],
     wish: Wish,
     seen: tuple[Seen, ...],
-    schema: Callable[[Draft, Candidate], Schema],
+    schemas: Decide,
     *,
     last: bool,
 ) -> Made | None:
     """The plan for what is chosen; None where older history has to be read first."""
     beside = Asked(partial(extras, drafts, tools, wish, seen[0].left_out))
     if len(drafts) > 1:
-        return _app(group, tools, drafts, wish, beside, last=last)
+        return _app(group, tools, drafts, wish, beside, schemas, last=last)
     draft, only = drafts[0], tools[drafts[0].target.service]
     choice = _choice(draft.target, only, draft.observed, draft.running, wish, last=last)
     if choice is None or isinstance(choice, NothingToDo):
         return choice
-    draft = msgspec.structs.replace(draft, schema=schema(draft, choice.candidates[0]))
-    return _made(group, draft, only, choice, wish, beside)
+    return _made(group, draft, only, choice, wish, beside, schemas)
 
 
 def extras(drafts: tuple[Draft, ...], tools: dict[str, Tools], wish: Wish, left_out: tuple[LeftOut, ...]) -> Extra:
@@ -258,7 +258,7 @@ def _beginning(target: Target, tools: Tools, name: str) -> str | None:
 
 
 def _made(  # noqa: PLR0913, PLR0917 - everything the plan is made from
-    group: Group, draft: Draft, tools: Tools, choice: Choice, wish: Wish, beside: Asked[Extra]
+    group: Group, draft: Draft, tools: Tools, choice: Choice, wish: Wish, beside: Asked[Extra], schemas: Decide
 ) -> AnyPlan:
     since = (wish.to and tools.repo.resolve(wish.to)) or ""
     builder = Trees(draft.target, tools, draft.observed, since)
@@ -269,7 +269,26 @@ def _made(  # noqa: PLR0913, PLR0917 - everything the plan is made from
         choice, trees = _that_change(draft.target, choice, trees, builder.newest())
     rounds = tuple(Round((c,), (tree,)) for c, tree in zip(choice.candidates, trees, strict=True))
     before = builder.before(draft.running)
-    return make(group, (draft,), rounds, (before,) if before else None, choice.skipped, beside.answer())
+    return _planned(group, (draft,), rounds, (before,) if before else None, choice.skipped, beside, schemas)
+
+
+def _planned(  # noqa: PLR0913, PLR0917 - everything the plan is made from
+    group: Group,
+    drafts: tuple[Draft, ...],
+    rounds: tuple[Round, ...],
+    before: tuple[Tree, ...] | None,
+    skipped: tuple[Skipped, ...],
+    beside: Asked[Extra],
+    schemas: Decide,
+) -> AnyPlan:
+    """The plan for as many rounds as the databases can go along with."""
+    decided, extra = schemas(drafts, [one.candidates for one in rounds]), beside.answer()
+    if decided.rounds:
+        pairs = zip(rounds, decided.rounds, strict=False)
+        rounds = tuple(msgspec.structs.replace(one, schemas=each) for one, each in pairs)
+    if decided.ends:
+        extra = msgspec.structs.replace(extra, warnings=(*extra.warnings, decided.ends))
+    return make(group, drafts, rounds, before, skipped, extra)
 
 
 def _that_change(
@@ -296,8 +315,15 @@ def _back_before(target: Target, newest: CommitInfo) -> str:
     return f"{to}   # takes back {short(newest.commit)} {clean(newest.subject)}"
 
 
-def _app(  # noqa: PLR0913 - everything the plan is made from
-    group: Group, tools: dict[str, Tools], drafts: tuple[Draft, ...], wish: Wish, beside: Asked[Extra], *, last: bool
+def _app(  # noqa: PLR0913, PLR0917 - everything the plan is made from
+    group: Group,
+    tools: dict[str, Tools],
+    drafts: tuple[Draft, ...],
+    wish: Wish,
+    beside: Asked[Extra],
+    schemas: Decide,
+    *,
+    last: bool,
 ) -> AnyPlan | None:
     """The plan for an app; None where older history has to be read first."""
     if wish.scope is Scope.CONFIG_ONLY:
@@ -316,7 +342,7 @@ def _app(  # noqa: PLR0913 - everything the plan is made from
         raise refuse_nothing(group.name, drafts[0].observed, chosen.skipped)
     builders = [Trees(d.target, tools[d.target.service], d.observed) for d in drafts]
     rounds = tuple(_round(builders, one.candidates, wish) for one in chosen.found)
-    return make(group, drafts, rounds, _before(builders, drafts), chosen.skipped, beside.answer())
+    return _planned(group, drafts, rounds, _before(builders, drafts), chosen.skipped, beside, schemas)
 
 
 def _commit(group: Group, repo: DeployRepo, order: Sequence[str], name: str) -> str:

@@ -1,8 +1,12 @@
 """What becomes of the database when a release goes back: decided before anything is planned, tried on a copy first."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
+from typing import Final
+
+import msgspec
 
 from lastgood.database import booting
 from lastgood.database.choices import ALONE, OTHERWISE, addressed, reading
@@ -10,7 +14,7 @@ from lastgood.database.deployed import since
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import descent, undone
 from lastgood.database.drift import undrifted
-from lastgood.database.rehearsal import Older, Rehearsing, rehearse
+from lastgood.database.rehearsal import Copies, Older, Rehearsing
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.tables import Tool, recognised, state
 from lastgood.database.trials import check, configured
@@ -20,54 +24,235 @@ from lastgood.model.errors import LastgoodError, NeedsHuman, Refused
 from lastgood.model.facts import Fact, Known, Unknown, known_or
 from lastgood.model.plan import Scope
 from lastgood.model.rehearsal import Booted, Rehearsal
-from lastgood.model.schema import NOTHING, SchemaState
+from lastgood.model.release import Image
+from lastgood.model.schema import SchemaState
 from lastgood.model.target import Target
 from lastgood.plan.choose import Candidate
 from lastgood.plan.draft import Draft, Schema
+from lastgood.postgres.facts import overview
+from lastgood.run.lineage import Knowing, User, below, knows, most
 
 _MEGA = 1_000_000
+_QUICK: Final = 2_000_000_000  # bytes that are copied for a release that may never be tried: seconds, not minutes
 
 
 def decide(
     desk: DatabaseDesk, draft: Draft, candidate: Candidate, tell: Callable[[str], None], *, down: bool = False
 ) -> Schema:
-    """What becomes of the database for this candidate; with `down` it goes down even where it need not.
+    """What becomes of the database for one candidate of one service: as `Course.next`."""
+    with ExitStack() as stack:
+        (found,) = Course((User(desk, draft),), stack, tell, down=down).next((candidate,))
+        return found
 
-    Raises NeedsHuman where the schema is dirty, or nobody can tell what it is; Refused where the way down cannot be
-    rehearsed, or must not be gone. Where the database cannot be asked, the schema stays, and that is said.
+
+class Course:
+    """One database on its way back, round by round: each release is tried where the one before leaves it.
+
+    `users` are all services that use it; it is looked after with the first one. Its copy is gone once `stack` ends.
+    With `down` it goes down even where it need not.
     """
-    with addressed(draft.target):
-        return _decided(desk, draft, candidate, tell, down=down)
 
+    def __init__(self, users: Sequence[User], stack: ExitStack, tell: Callable[[str], None], *, down: bool) -> None:
+        self._users = tuple(users)
+        self._copies = stack.enter_context(Copies())
+        self._tell = tell
+        self._down = down
+        self._run = f"{self._desk.spec.container or self._draft.target.service}-{secrets.token_hex(4)}"
+        self._lost: Schema | None = None
+        self._seen: tuple[str, ...] = ()
+        self._stands: tuple[Tool, SchemaState] | None = None
+        self._rounds = 0
 
-def _decided(
-    desk: DatabaseDesk, draft: Draft, candidate: Candidate, tell: Callable[[str], None], *, down: bool
-) -> Schema:
-    alone = draft.scope in {Scope.IMAGE_ONLY, Scope.CONFIG_ONLY} and not down
-    try:
-        tool = recognised(desk.client(), desk.spec.migrator)
-    except LastgoodError as error:
-        if down or (isinstance(error, NeedsHuman) and not alone):
-            raise
-        return _unproven(" ".join((error.what, *error.because)))
-    if alone:
-        return _left_alone(desk, tool)
-    found = state(desk.client(), tool)
-    clean(draft.target, found)
-    older = migrations(desk, draft.observed, candidate.image.image, tool.migrator)
-    if isinstance(older, Unknown):
-        if down:
+    @property
+    def _desk(self) -> DatabaseDesk:
+        return self._users[0].desk
+
+    @property
+    def _draft(self) -> Draft:
+        return self._users[0].draft
+
+    def next(self, candidates: Sequence[Candidate]) -> tuple[Schema, ...]:
+        """What becomes of it in the next round, in which each user goes to a candidate: for each of them.
+
+        Raises NeedsHuman where the schema is dirty, or nobody can tell what it is; Refused where the way down cannot be
+        rehearsed, or must not be gone. Where the database cannot be asked, the schema stays, and that is said.
+        """
+        with addressed(self._draft.target):
+            found = self._decided(candidates)
+        self._rounds += 1
+        if len(self._users) == 1:
+            return (found,)
+        owner = self._draft.target.service
+        one = msgspec.structs.replace(found, database=owner)
+        return (one, *(Schema(found.said, database=owner) for _ in self._users[1:]))
+
+    def _decided(self, candidates: Sequence[Candidate]) -> Schema:
+        if self._lost is not None:
+            return self._lost
+        tool = self._tool()
+        if isinstance(tool, Schema):
+            self._lost = tool
+            return tool
+        found = self._found(tool)
+        older = self._known(tool, [candidate.image.image for candidate in candidates])
+        if isinstance(older, Unknown):
+            if self._down or self._fell:
+                raise Refused(
+                    "It is not known which migrations the older release knows.",
+                    because=(older.reason,),
+                    next=(reading(self._desk.spec), ALONE),
+                )
+            return _unproven(f"which migrations it knows is not known: {older.reason}")
+        if all(knows(one, found) for _, _, one in older.value):
+            where = ", where the attempt before leaves it" if self._fell else ""
+            return Schema(f"stays at version {found.version or 'none'}{where}, which this release knows")
+        self._patient(candidates)
+        return self._moving(candidates, (tool, found, older.value))
+
+    @property
+    def _fell(self) -> bool:
+        """Whether a round before takes it down."""
+        return self._stands is not None
+
+    def _tool(self) -> Tool | Schema:
+        """The migration tool; or what becomes of a database that is left alone."""
+        alone = self._draft.scope in {Scope.IMAGE_ONLY, Scope.CONFIG_ONLY} and not self._down
+        try:
+            tool = recognised(self._desk.client(), self._desk.spec.migrator)
+        except LastgoodError as error:
+            if self._down or self._fell or (isinstance(error, NeedsHuman) and not alone):
+                raise
+            return _unproven(" ".join((error.what, *error.because)))
+        return _left_alone(self._desk, tool) if alone else tool
+
+    def _found(self, tool: Tool) -> SchemaState:
+        """Where it stands when the round begins. Raises NeedsHuman where that is dirty."""
+        if self._stands is not None:
+            return self._stands[1]
+        found = state(self._desk.client(), tool)
+        clean(self._draft.target, found)
+        return found
+
+    def _known(self, tool: Tool, images: Sequence[Image]) -> Fact[tuple[Knowing, ...]]:
+        """What a release of each user knows; Unknown where it is not known of one."""
+        found: list[Knowing] = []
+        for user, image in zip(self._users, images, strict=True):
+            known = migrations(user.desk, user.draft.observed, image, tool.migrator)
+            if isinstance(known, Unknown):
+                return known
+            found.append((user, image, known.value))
+        return Known(tuple(found))
+
+    def _patient(self, candidates: Sequence[Candidate]) -> None:
+        """Raise Refused where a large copy would be made for a release that may never be tried: nobody waits for it."""
+        if not self._rounds or self._copies.made:
+            return
+        there = overview(self._desk.client())
+        if isinstance(there, Unknown) or there.value.size > _QUICK:
+            large = there.reason if isinstance(there, Unknown) else f"it has {there.value.size / _MEGA:.0f} MB"
+            name = candidates[0].release.image.name
             raise Refused(
-                "It is not known which migrations the older release knows.",
-                because=(older.reason,),
-                next=(reading(desk.spec), ALONE),
+                "It may need an older schema, and the database is not copied only to find that out beforehand.",
+                because=(large,),
+                next=(f"lastgood plan {self._draft.target.service} {self._draft.target.env} --to {name}",),
             )
-        return _unproven(f"which migrations it knows is not known: {older.reason}")
-    known = [one.version for one in older.value.migrations.steps]
-    applied = found.applied if found.applied is not None else (found.version,)
-    if all(one in known or one == NOTHING for one in applied):
-        return Schema(f"stays at version {found.version or 'none'}, which this release knows")
-    return _moving(desk, draft, candidate, tell, (tool, found, older.value), down=down)
+
+    def _moving(self, candidates: Sequence[Candidate], there: tuple[Tool, SchemaState, tuple[Knowing, ...]]) -> Schema:
+        """An older release lacks versions that the database has: tried on a copy with them, then without."""
+        tool, found, older = there
+        self._triable(candidates, found.version)
+        to = most(older)[2].migrations.newest
+        names = ", ".join(candidate.image.image.name for candidate in candidates)
+        first, others = self._older(candidates)
+        # Nothing is pulled to be tried on a copy.
+        untried = isinstance(first, Unknown) or not all(candidate.image.image_id for candidate in candidates)
+        way = _found(
+            lambda: self._way(tool, found, older, to),
+            lambda newer: self._undrifted(tool, found, newer),
+            self._tell,
+            certain=self._down or untried,
+        )
+        made = 2 if self._copies.made else 0  # how the copy was made is told once
+        shown = self._copies.rehearse(
+            Rehearsing(
+                desk=self._desk,
+                tool=tool,
+                way=way,
+                run=self._run,
+                older=first,
+                compatible=not self._down,
+                tell=self._tell,
+                others=others,
+            )
+        )
+        version = found.version or "none"
+        if shown.descent is None:
+            return Schema(
+                f"stays at version {version}: {names} was seen to start with it, on a copy", _told(shown)[made:]
+            )
+        if isinstance(shown.after, Known) and not shown.after.value.healthy:
+            words = f"{self._draft.target.service} {self._draft.target.env}"
+            raise Refused(
+                f"{names} does not start on a copy whose schema went down to {to or 'none'}.",
+                because=(shown.after.value.said,),
+                next=(f"lastgood history {words}   # another release: --to", ALONE, OTHERWISE),
+            )
+        seen = () if self._fell else self._seen
+        self._stands = (tool, below(found, shown.descent))
+        return Schema(
+            f"goes down from version {version} to {to or 'none'}, by the downs of the release that runs",
+            (*seen, *_told(shown)[made:]),
+            shown.descent,
+            since(self._desk, self._draft.running.image, shown.losses),
+            self._desk.spec.host,
+            self._desk.spec.backups,
+        )
+
+    def _triable(self, candidates: Sequence[Candidate], version: str) -> None:
+        """Raise Refused where a trial out of traffic could not say anything of one of them."""
+        for user, candidate in zip(self._users, candidates, strict=True):
+            host = next(iter(user.draft.observed.hosts))
+            mine = _mine(user.draft, host)
+            check(user.desk.tools.process, user.draft.target, host, mine, candidate.image, version)
+
+    def _undrifted(self, tool: Tool, found: SchemaState, newer: Sourced) -> None:
+        """Raise Refused where the schema is not what its migrations make. Looked at once: a copy goes on from there."""
+        if not self._seen and not self._fell:
+            self._seen = (undrifted(self._desk.client(), tool, found, newer, self._tell),)
+
+    def _way(self, tool: Tool, found: SchemaState, older: Sequence[Knowing], to: str) -> tuple[Descent, Sourced]:
+        """The way down, and the migrations that it is of. Raises Refused where there is none."""
+        if to == found.version:
+            needs, least = most(older), min(older, key=lambda one: len(one[2].migrations.steps))
+            raise Refused(
+                f"{least[1].name} does not start with version {to}, which {needs[1].name} needs.",
+                because=("both use the same database",),
+                next=("lastgood history SERVICE ENV   # another release: --to", ALONE),
+            )
+        running = [user.draft.running.image for user in self._users]
+        known = [runs.image for runs in running if runs is not None]
+        if len(known) != len(running):
+            raise Refused(
+                "It is not known which release brought the schema: no single image runs.",
+                next=("lastgood status SERVICE ENV", ALONE),
+            )
+        newer = self._known(tool, known)
+        if isinstance(newer, Unknown):
+            raise Refused(
+                "The downs of the release that runs cannot be had.",
+                because=(newer.reason,),
+                next=(reading(self._desk.spec), ALONE),
+            )
+        _, _, best = most(newer.value)
+        steps = undone(best.migrations, found, to, best.where)
+        return descent(tool, found, steps, to, self._desk.spec.schema), best
+
+    def _older(self, candidates: Sequence[Candidate]) -> tuple[Fact[Older], tuple[Older, ...]]:
+        """What is started beside the copy, of each user; Unknown where one cannot be told apart from production."""
+        pairs = zip(self._users, candidates, strict=True)
+        found = [_older(user.desk, user.draft, candidate) for user, candidate in pairs]
+        blind = next((one for one in found if isinstance(one, Unknown)), None)
+        return blind or found[0], tuple(one.value for one in found[1:] if isinstance(one, Known))
 
 
 def _unproven(because: str) -> Schema:
@@ -92,60 +277,6 @@ def clean(target: Target, found: SchemaState) -> None:
         f"The schema of {target.name} is {at}.",
         because=(found.doubt or "a migration was begun and its end was not noted",),
         next=("lastgood db status SERVICE ENV", "lastgood db resolve SERVICE ENV   # what was really applied", ALONE),
-    )
-
-
-def _moving(  # noqa: PLR0913 - what moves, from where, to where
-    desk: DatabaseDesk,
-    draft: Draft,
-    candidate: Candidate,
-    tell: Callable[[str], None],
-    there: tuple[Tool, SchemaState, Sourced],
-    *,
-    down: bool,
-) -> Schema:
-    """The older release lacks versions that the database has: tried on a copy with them, then without."""
-    tool, found, older = there
-    host = next(iter(draft.observed.hosts))
-    check(desk.tools.process, draft.target, host, _mine(draft, host), candidate.image, found.version)
-    to = older.migrations.newest
-    beside = _older(desk, draft, candidate)
-    untried = isinstance(beside, Unknown) or not candidate.image.image_id  # nothing is pulled to be tried on a copy
-    seen: list[str] = []
-    alike = lambda newer: seen.append(undrifted(desk.client(), tool, found, newer, tell))  # noqa: E731 - used once
-    way = _found(partial(_way, desk, draft, there, to), alike, tell, certain=down or untried)
-    run = f"{desk.spec.container or draft.target.service}-{secrets.token_hex(4)}"
-    wanted = Rehearsing(
-        desk=desk,
-        tool=tool,
-        way=way,
-        run=run,
-        older=beside,
-        compatible=not down,
-        tell=tell,
-    )
-    shown = rehearse(wanted)
-    version = found.version or "none"
-    if shown.descent is None:
-        said = f"stays at version {version}: {candidate.image.image.name} was seen to start with it, on a copy"
-        return Schema(said, _told(shown))
-    if isinstance(shown.after, Known) and not shown.after.value.healthy:
-        raise Refused(
-            f"{candidate.image.image.name} does not start on a copy whose schema went down to {to or 'none'}.",
-            because=(shown.after.value.said,),
-            next=(
-                f"lastgood history {draft.target.service} {draft.target.env}   # another release: --to",
-                ALONE,
-                OTHERWISE,
-            ),
-        )
-    return Schema(
-        f"goes down from version {version} to {to or 'none'}, by the downs of the release that runs",
-        (*seen, *_told(shown)),
-        shown.descent,
-        since(desk, draft.running.image, shown.losses),
-        desk.spec.host,
-        desk.spec.backups,
     )
 
 
@@ -187,28 +318,6 @@ def _found(
 def _raised(error: Refused) -> Descent:
     because = "and the older release was not seen to start with the schema as it is"
     raise Refused(error.what, because=(*error.because, because), next=error.next) from error
-
-
-def _way(
-    desk: DatabaseDesk, draft: Draft, there: tuple[Tool, SchemaState, Sourced], to: str
-) -> tuple[Descent, Sourced]:
-    """The way down, and the migrations that it is of. Raises Refused where there is none."""
-    tool, found, _ = there
-    runs = draft.running.image
-    if runs is None:
-        raise Refused(
-            "It is not known which release brought the schema: no single image runs.",
-            next=(f"lastgood status {draft.target.service} {draft.target.env}", ALONE),
-        )
-    newer = migrations(desk, draft.observed, runs.image, tool.migrator)
-    if isinstance(newer, Unknown):
-        raise Refused(
-            "The downs of the release that runs cannot be had.",
-            because=(newer.reason,),
-            next=(reading(desk.spec), ALONE),
-        )
-    steps = undone(newer.value.migrations, found, to, newer.value.where)
-    return descent(tool, found, steps, to, desk.spec.schema), newer.value
 
 
 def _older(desk: DatabaseDesk, draft: Draft, candidate: Candidate) -> Fact[Older]:

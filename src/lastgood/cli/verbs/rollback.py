@@ -63,10 +63,10 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 def show_plan(session: Session, chosen: "Group", wish_: "Wish", detail: "Detail | None" = None) -> int:
     """Print the plan as the result; 0. `detail` is that of `lastgood plan` where none is given."""
-    from lastgood.cli.asking import approving
+    from lastgood.cli.asking import agreeable, approving
     from lastgood.cli.text_plan import Detail, plan_text
 
-    planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
+    planned = agreeable(session, session.service.plan(chosen, wish_, lambda said: session.note((said,))))
     approve = approving(session, planned.digest, chosen)
     session.answer("plan", planned, plan_text(planned, int(time.time()), approve, detail or Detail.PLAN))
     return 0
@@ -86,7 +86,7 @@ def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
 
     Meanwhile it is looked what is wrong, where the operator has not said where to go; `anyway` goes on in any case.
     """
-    from lastgood.cli.asking import approved, given_digest
+    from lastgood.cli.asking import agreeable, approved, given_digest
     from lastgood.cli.carry import carry
     from lastgood.cli.doubt import Doubt
     from lastgood.model.plan import NothingToDo
@@ -94,6 +94,7 @@ def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
     approval = given_digest(digest) if digest is not None else None
     doubt = Doubt(session, chosen, wish_)
     planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
+    planned = agreeable(session, planned, yes=yes, approval=approval)
     if isinstance(planned.plan, NothingToDo):
         return _again(session, chosen, planned.plan, take_over=take_over)
     _show(session, chosen, planned, asking=not yes and approval is None)

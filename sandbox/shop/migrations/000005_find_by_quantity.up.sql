@@ -1,0 +1,1 @@
+CREATE INDEX orders_quantity_idx ON orders (quantity);

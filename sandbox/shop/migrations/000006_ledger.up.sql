@@ -1,0 +1,1 @@
+CREATE TABLE ledger (id SERIAL PRIMARY KEY, amount INT NOT NULL);
