@@ -207,10 +207,24 @@ class Databases:
                 said = f"Backups of {desk.target.name} are being worked on already."
                 then = f"lastgood db {what} {self._words} --take-over   # only if that died"
                 raise LeaseHeld(said, because=error.because, next=("wait for it to end", then)) from error
+            failed: LastgoodError | None = None
             try:
                 yield run
+            except LastgoodError as error:
+                failed = error
+                raise
             finally:
-                lease.release(desk.files, state, self._beside, token)
+                try:
+                    lease.release(desk.files, state, self._beside, token)
+                except InDoubt as lost:
+                    raise self._cut_off(what, failed, lost) from failed
+
+    def _cut_off(self, what: str, failed: LastgoodError | None, lost: InDoubt) -> InDoubt:
+        """The host went away meanwhile: what failed for it, and that the next one takes away what was left there."""
+        if failed is None:
+            return lost
+        again = f"lastgood db {what} {self._words}   # takes away first what this one left"
+        return InDoubt(failed.what, because=(*failed.because, *lost.because), next=(*lost.next, again))
 
     def _needed(self, office: Desk) -> tuple[tuple[str, ...], str]:
         """The backups that stay because a run that is not at its end names them; or why that is not known."""

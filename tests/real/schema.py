@@ -106,6 +106,7 @@ class Database:
 
     def leftovers(self) -> list[str]:
         """Containers and networks that a rehearsal or a trial left behind."""
-        containers = docker("ps", "--all", "--filter", "label=lastgood.scratch", "--format", "{{.Names}}")
+        containers = docker("ps", "--all", "--filter", "label=lastgood.scratch", "--format", "{{.Names}} {{.Networks}}")
         networks = docker("network", "ls", "--filter", "label=lastgood.scratch", "--format", "{{.Name}}")
-        return [name for name in (*containers.split(), *networks.split()) if self.container in name]
+        world = self.shop.world.name  # in the name of a trial's network, and in a rehearsal's own
+        return [line for line in (*containers.splitlines(), *networks.splitlines()) if world in line]

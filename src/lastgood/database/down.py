@@ -200,7 +200,9 @@ def patiently(  # noqa: PLR0913 - as `execute`
     """
     limit = _LOCK_SECONDS if transaction or tries > 1 else 0.0
     while True:
-        ran = execute(client, sql, lock_timeout=limit, timeout=_LIMIT, schema=schema, transaction=transaction)
+        ran = execute(
+            client, sql, lock_timeout=limit, timeout=_LIMIT, schema=schema, transaction=transaction, lasting=True
+        )
         tries -= 1
         if isinstance(ran, Ran) or not ran.locked or not tries:
             return ran

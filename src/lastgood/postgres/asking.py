@@ -58,23 +58,36 @@ def execute(  # noqa: PLR0913 - each limit has a name of its own
     transaction: bool = True,
     timeout: float = 600.0,
     schema: str = "",
+    lasting: bool = False,
 ) -> Ran | Failed:
     """Run a script, in one transaction unless told otherwise; it must not hold BEGIN or COMMIT of its own then.
 
     The limits are in seconds, 0 is none: for each lock, each statement, and all of it. `schema` is put first on the
     search path. Psql's own commands are not obeyed, where it is new enough to be told so. A lock not had in time is
-    `Failed` with `locked`; nothing of a transaction that failed remains.
+    `Failed` with `locked`; nothing of a transaction that failed remains. `lasting` as for `script`.
     """
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
     before = "".join(f"SET {name} = {round(seconds * 1000)};\n" for name, seconds in limits.items() if seconds)
     before += f"SET search_path = {ident(schema)}, public;\n" if schema else ""
     if _restricts(client):
         before += f"\\restrict {secrets.token_hex(8)}\n"  # nobody knows the key that would lift it
-    return script(client, sql, timeout=timeout, before=before, transaction=transaction)
+    return script(client, sql, timeout=timeout, before=before, transaction=transaction, lasting=lasting)
 
 
-def script(client: Client, sql: str, *, timeout: float, before: str = "", transaction: bool = False) -> Ran | Failed:
-    """Run a script after the statements `before`, which are not counted as lines of it."""
+def script(  # noqa: PLR0913 - each is a choice of its own
+    client: Client,
+    sql: str,
+    *,
+    timeout: float,
+    before: str = "",
+    transaction: bool = False,
+    lasting: bool = False,
+) -> Ran | Failed:
+    """Run a script after the statements `before`, which are not counted as lines of it.
+
+    One that changes production is `lasting`: the client's `on_start` hears of it before it begins, and where the way
+    to its host is lost it is waited for, or ended, rather than left to run when nobody reckons with it any more.
+    """
     # The last statement may lack its semicolon: COMMIT must not become a part of it.
     begin, commit = ("BEGIN;\n", "\n;\nCOMMIT;\n") if transaction else ("", "\n;\n")
     # The dialect that the migrators' SQL is for, whatever the database's own settings are.
@@ -85,7 +98,7 @@ def script(client: Client, sql: str, *, timeout: float, before: str = "", transa
         command = client.command(*PSQL, stdin=stdin, timeout=timeout, env=UTF8)
     except (OSError, ValueError) as error:
         return Failed(_why(error))
-    done = client.run(command)
+    done = client.run(command, lasting=lasting)
     if done.ok:
         return Ran(done.text, done.elapsed)
     return failure(done, lines_before=head.count("\n"))

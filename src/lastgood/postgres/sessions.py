@@ -37,6 +37,15 @@ WHERE a.pid <> pg_backend_pid() AND a.pid IN (SELECT l.pid FROM pg_locks l
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (l.classid::bigint << 32 | l.objid::bigint) = ANY ({{}}::bigint[]))"""  # noqa: S608 - constant
 
+# Somebody who is told to end may finish what cannot be interrupted first.
+_REAP_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.05
+_GONE: Final = """BEGIN FOR look IN 1..{looks} LOOP
+  PERFORM pg_stat_clear_snapshot();
+  IF NOT EXISTS {mine} THEN RETURN; END IF;
+  PERFORM pg_sleep({pause});
+END LOOP; RAISE EXCEPTION 'a session of ours does not end'; END"""
+
 
 def sessions(client: Client) -> Fact[tuple[Session, ...]]:
     """Everybody who is connected to the database, but us who ask."""
@@ -56,15 +65,15 @@ def holders(client: Client, keys: tuple[int, ...]) -> Fact[tuple[Session, ...]]:
 
 
 def reap(client: Client, database: str) -> Fact[int]:
-    """End the sessions that carry our mark in a database, but the asking one; how many there were.
+    """End the sessions that carry our mark in a database, but the asking one, and see them gone; how many there were.
 
     A program in a container outlives the command that started it there: its session holds locks until it is ended.
+    Unknown where one does not end: it may be in the middle of its COMMIT, and nothing that is seen now is believed.
     """
-    found = script(
-        client,
-        "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity "  # noqa: S608 - quoted
-        f"WHERE application_name = {literal(client.application[:63])} AND datname = {literal(database)} "
-        "AND pid <> pg_backend_pid();",
-        timeout=30.0,
-    )
+    named = f"application_name = {literal(client.application[:63])} AND datname = {literal(database)}"
+    mine = f"(SELECT pid FROM pg_stat_activity WHERE {named} AND pid <> pg_backend_pid())"  # noqa: S608 - quoted
+    # Within brackets, so that a script that was cut off is an error, and ends nobody else.
+    ended = f"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM {mine} AS mine;"  # noqa: S608 - quoted
+    gone = _GONE.format(mine=mine, looks=round(_REAP_SECONDS / _LOOK_SECONDS), pause=_LOOK_SECONDS)
+    found = script(client, f"{ended}\nDO {literal(gone)};", timeout=30.0)
     return Unknown(found.reason) if isinstance(found, Failed) else Known(int(found.output.strip() or "0"))

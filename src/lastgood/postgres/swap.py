@@ -87,7 +87,7 @@ def reopen(maintenance: Client, wanted: Swap) -> Ran | Failed:
 
 
 def _whole(maintenance: Client, wanted: Swap) -> Ran | Failed:
-    done = script(maintenance, statements(wanted), timeout=60.0)
+    done = script(maintenance, statements(wanted), timeout=60.0, lasting=True)
     if isinstance(done, Failed):
         again = reopen(maintenance, wanted)
         if isinstance(again, Failed):

@@ -29,7 +29,7 @@ from lastgood.model.target import shown
 from lastgood.observe.hosts import look_at
 from lastgood.plan.lowered import FOUND, stopping, users
 from lastgood.postgres import facts, kept, sessions
-from lastgood.postgres.backup import Wanted, backup
+from lastgood.postgres.backup import Wanted, abandon, backup
 from lastgood.postgres.client import Client
 from lastgood.postgres.create import drop
 from lastgood.postgres.quoting import derived
@@ -137,7 +137,25 @@ def start(step: StartStep, doing: Doing) -> Outcome:
     if down:
         said = "" if done.ok else f": {done.why()}"
         return StepFailed(step.id, f"{', '.join(down)} on {shown(step.host)} did not come up{said}", Failure.IN_DOUBT)
-    return StepDone(step.id, f"{', '.join(names)} run again on {shown(step.host)}")
+    return StepDone(step.id, f"{', '.join(names)} run again on {shown(step.host)}{_cut_off(doing)}")
+
+
+def _cut_off(doing: Doing) -> str:
+    """Take away what a backup of the run left that was cut off; why it may still lie there, as the end of a sentence.
+
+    Nobody would look for it later, and it may be as large as the database.
+    """
+    begun = (each for each in doing.run.plan.steps() if isinstance(each, BackupStep) and each.service == doing.service)
+    step = next((each for each in begun if each.id in doing.run.steps and each.id not in doing.run.done), None)
+    if step is None:
+        return ""
+    client = _client(doing)
+    parts = kept.unfinished(client, step.folder)
+    if isinstance(parts, Unknown):
+        return f"; whether a backup that was not made left something is unknown: {parts.reason}"
+    mine = [part.removesuffix(".part") for part in parts.value if doing.run.id in part]
+    said = "; ".join(filter(None, (abandon(client, path, client.reach.name) for path in mine)))
+    return f"; of the backup that was not made, {said}" if said else ""
 
 
 def back_up(step: BackupStep, doing: Doing) -> Outcome:
@@ -177,21 +195,21 @@ def down(step: DownStep | LossyDownStep, doing: Doing) -> Outcome:
             return StepFailed(step.id, f"the schema stays where it is: {_blocked(client, ran, because)}")
         case Unclear(reason):
             said = f"{ran.reason}; {reason}" if isinstance(ran, Failed) else reason
+            if isinstance(facts.overview(client), Unknown):  # it may have gone down: whoever comes back asks again
+                return StepFailed(step.id, said, Failure.IN_DOUBT)
             return StepFailed(step.id, said, Failure.RELEASE if step.descent.whole else Failure.PREPARE)
 
 
 def _blocked(client: Client, ran: Ran | Failed, because: str) -> str:
-    """With those who hold what was waited for."""
+    """With those who may hold what was waited for: whoever has a transaction open, else whoever is connected."""
     if not isinstance(ran, Failed) or not ran.locked:
         return because
     others = sessions.sessions(client)
     if isinstance(others, Unknown):
         return f"{because}; who holds the lock is unknown: {others.reason}"
-    named = (
-        f"pid {o.pid} of {o.user} ({o.application or 'no name'}): {o.query}"
-        for o in others.value
-        if not _ours(o, client)
-    )
+    there = [one for one in others.value if not _ours(one, client)]
+    holding = [one for one in there if one.begun] or there
+    named = (f"pid {o.pid} of {o.user} ({o.application or 'no name'}): {o.query}" for o in holding)
     return "; ".join((because, *named))
 
 
@@ -234,9 +252,9 @@ def reload(step: ReloadStep, doing: Doing) -> Outcome:
 
     Everything of it can be done again: what of it has happened is asked from the server.
     """
-    writing = _writing(step, doing)
-    if writing:
-        return StepFailed(step.id, f"{writing}: what is written there is in no backup", Failure.IN_DOUBT)
+    hindered = _untried(doing) or _writing(step, doing)
+    if hindered:
+        return StepFailed(step.id, hindered, Failure.IN_DOUBT)
     desk, client = _desk(doing), _client(doing)
     maintenance, ended = facts.maintenance(client), sessions.reap(client, client.reach.name)
     for asked in (maintenance, ended):
@@ -266,7 +284,20 @@ def _writing(step: ReloadStep, doing: Doing) -> str:
                 return f"{shown(host)} cannot be seen: {there.reason}"
             up = [one.name for one in there.value if one.mine and one.state in _UP]
             if up:
-                return f"{', '.join(up)} on {shown(host)} runs again"
+                return f"{', '.join(up)} on {shown(host)} runs again: what is written there is in no backup"
+    return ""
+
+
+def _untried(doing: Doing) -> str:
+    """Remove the release that a trial which was cut off left running: it must not meet what is put back.
+
+    Why it may still be there, else empty.
+    """
+    for step in doing.run.plan.steps():
+        if isinstance(step, TrialStep) and step.id in doing.run.steps:
+            removed = booting.remove(doing.tools.process, step.host, doing.run.id)
+            if not removed.ok and "No such container" not in removed.why():
+                return f"the release that was tried may still run on {shown(step.host)}: {removed.why()}"
     return ""
 
 
