@@ -1,4 +1,4 @@
-"""The database of the service on a server, inside its container there: how scenarios over SSH fill it and look at it."""
+"""The service's database inside its container on a server: how scenarios over SSH fill it and look at it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,9 +72,8 @@ class FleetDatabase:
 
     def order(self, number: int) -> None:
         """Customers order that much, and nothing else."""
-        self.sql(
-            f"TRUNCATE orders; INSERT INTO orders (item, quantity) SELECT 'tea', 1 FROM generate_series(1, {number})"
-        )  # noqa: S608 - a number
+        some = f"INSERT INTO orders (item, quantity) SELECT 'tea', 1 FROM generate_series(1, {number})"  # noqa: S608 - a number
+        self.sql(f"TRUNCATE orders; {some}")
 
     def oid(self) -> str:
         """The number of the database in use, which outlives renames."""

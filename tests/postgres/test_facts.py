@@ -1,10 +1,12 @@
 """What a database says of itself."""
 
+import os
 from pathlib import Path
 
 import pytest
 from pgworld import Server, known, ran
 
+from lastgood.effects.files import LocalFiles
 from lastgood.model.command import Command, Completed
 from lastgood.model.database import Column, Failed, Followers, Grant, Setting
 from lastgood.model.facts import Known, Unknown
@@ -127,6 +129,27 @@ def test_a_pg_dump_older_than_the_server_is_refused(orders: Client, folder: Path
     told = backup.check(client, backup.Wanted(str(folder), 0, "a test"))
     assert isinstance(told, Failed)
     assert f"pg_dump {version.split(maxsplit=1)[0]} is older than the server" in told.reason
+
+
+def test_an_older_pg_dump_on_the_path_is_asked_for_its_version_and_never_run(
+    server: Server, orders: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By DSN the programs are those of the machine, which may be older than the server."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    passed = "for n in $(env | grep -o '^PG[A-Z]*'); do o=\"$o -e $n\"; done"
+    psql = f'o=; {passed}\nexec docker exec -i $o {server.container} psql "$@"'
+    older = f'echo "$*" >> {tmp_path}/asked\necho "pg_dump (PostgreSQL) 14.13"'
+    for name, text in (("psql", psql), ("pg_dump", older)):
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    outside = orders.at(type(orders.reach)(orders.reach.name, user="shop"))
+    refused = backup.backup(outside, LocalFiles(), backup.Wanted(str(folder), 0, "a test"), "now")
+    assert isinstance(refused, Failed)
+    assert refused.reason.startswith("pg_dump 14.13 is older than the server, which is PostgreSQL 15.")
+    assert not folder.exists()
+    assert (tmp_path / "asked").read_text() == "--version\n"
 
 
 def test_the_pg_dump_of_the_server_is_as_new_as_the_server(orders: Client) -> None:

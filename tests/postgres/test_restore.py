@@ -6,9 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from pgworld import Server, failed, known, ran, saved
+from pgworld import Server, failed, known, ran, saved, until
 
 from lastgood.model.database import Format, Setting, Swap, SwapState
+from lastgood.model.facts import Fact, Known
 from lastgood.postgres import create, facts, kept
 from lastgood.postgres.asking import execute, script, told
 from lastgood.postgres.client import Client
@@ -134,19 +135,31 @@ def rows(client: Client, name: str) -> int:
 def test_databases_trade_names_with_clients_connected(server: Server, orders: Client, pair: Swap) -> None:
     there = orders.of("postgres")
     name = orders.reach.name
-    stop, seen = threading.Event(), []
+    stop, seen = threading.Event(), list[Fact[str]]()
 
     def knock() -> None:
         while not stop.is_set():
             seen.append(told(orders, "SELECT count(*) FROM orders"))
 
-    with server.connected(name, "BEGIN; SELECT count(*) FROM orders;"):
+    with server.connected(name, "BEGIN; SELECT count(*) FROM orders;") as client:
         knocking = threading.Thread(target=knock)
         knocking.start()
+        assert until(lambda: Known("0") in seen)
         done = swap(there, pair)
+        assert until(lambda: seen[-1] == Known("90"))
         stop.set()
         knocking.join()
+        assert client.stdin
+        assert client.stdout
+        client.stdin.write("COMMIT;\n\\echo over\n")
+        client.stdin.close()
+        assert client.wait(10) != 0  # it was sent away, and reads nothing of what is not in use any more
     ran(done)
+    answers = [one.value for one in seen if isinstance(one, Known)]
+    assert answers == sorted(answers, key=int)  # the former one, then the restored one, and never back
+    turned_away = ("is not currently accepting connections", "terminating connection", "server closed", "was lost")
+    for one in seen:
+        assert isinstance(one, Known) or any(words in one.reason for words in turned_away), one
     assert known(state(there, pair)) is SwapState.DONE
     assert (rows(orders, name), rows(orders, pair.aside)) == (90, 0)
     said = known(create.comments(there))
