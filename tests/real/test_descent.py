@@ -1,6 +1,7 @@
 """Rollbacks that need an older schema, on a real database: rehearsed, backed up, gone down, or left as it was."""
 
 import sys
+from collections.abc import Callable
 
 import pexpect  # type: ignore[import-untyped] # it ships no types
 import pytest
@@ -11,6 +12,7 @@ from shop import API, ENV, Shop
 from lastgood.model.errors import Exit
 from lastgood.model.release import Grade
 from sandbox.releases import WEB
+from sandbox.run import wait_until
 from sandbox.world import World
 
 STEPS = ("1.stop.local", "1.backup", "1.down", "1.trial", "1.switch.local")
@@ -100,13 +102,14 @@ def test_a_person_who_types_the_name_of_the_loss_goes_down_and_the_backup_has_it
     assert database.sql("SELECT count(note), min(note) FROM orders", "again") == "7|fragile"
 
 
-def asked(shop: Shop, answer: str) -> int | None:
-    """Rolls back on a terminal, and answers the one question like that."""
+def asked(shop: Shop, answer: str, meanwhile: Callable[[], object] = lambda: None) -> int | None:
+    """Rolls back on a terminal, and answers the one question like that, after what happens meanwhile."""
     words = ["-m", "lastgood", "rollback", API, ENV]
     child = pexpect.spawn(
         sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
     )
     child.expect("Type its name to accept that, or Enter to stop: ")
+    meanwhile()
     child.sendline(answer)
     child.expect(pexpect.EOF)
     child.close()
@@ -117,16 +120,7 @@ def asked(shop: Shop, answer: str) -> int | None:
 def test_more_than_was_accepted_is_not_lost(shop: Shop) -> None:
     database = in_trouble(shop, "strict-1", "notes-500", 3)
     database.orders(7, "fragile")
-    words = ["-m", "lastgood", "rollback", API, ENV]
-    child = pexpect.spawn(
-        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
-    )
-    child.expect("Type its name to accept that, or Enter to stop: ")
-    database.orders(50, "late")
-    child.sendline("column public.orders.note")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == Exit.FAILED_RESTORED
+    assert asked(shop, "column public.orders.note", lambda: database.orders(50, "late")) == Exit.FAILED_RESTORED
     assert database.version() == 3
     assert database.asked("SELECT count(note) FROM orders") == 57
     assert shop.world.pinned(API) == shop.tag("notes-500")
@@ -153,7 +147,13 @@ def test_killed_before_any_traffic_it_is_put_back_by_abort(shop: Shop, step: str
     database.orders(3)
     with begin(shop, *ROLLBACK) as session:
         run = session.begun(step)
+        if step == "1.trial":  # what is tried must not go on beside what is put back
+            wait_until(lambda: database.leftovers() != [], "the older release runs out of traffic", every=0.02)
         session.dies()
+    if step == "1.trial":  # killed once more, while the backup is put back
+        with begin(shop, "abort", run) as session:
+            session.begun("restore.reload")
+            session.dies()
     shop.does("abort", run, ends=Exit.DONE)
     assert shop.runs("index-500")
     assert database.version() == 2
