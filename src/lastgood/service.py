@@ -28,7 +28,7 @@ from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, deployed, executor, lease, quarantine
+from lastgood.run import adoption, checkout, deployed, executor, lease, quarantine, trail
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -188,7 +188,8 @@ class Service:
         self._landed(group, self.journal.latest(group.name), tell)
         if before and recorded and self._unsettled(before):  # this run recorded what runs now
             what = f"{group.name} was rolled back again since; there is nothing left to settle."
-            self.journal.append(before, RunEnded(Exit.WORLD_MOVED, what), SystemClock().now())
+            entry = self.journal.append(before, RunEnded(Exit.WORLD_MOVED, what), SystemClock().now())
+            trail.told_later(desk, before, self.run(before).plan.hosts, entry)
         return ended
 
     def check(self, group: Group, tell: Teller) -> RunEnded:

@@ -14,6 +14,7 @@ from lastgood.cli.carry import RunReport
 from lastgood.cli.out import VERSION, Error
 from lastgood.model import diagnosis, errors, lint
 from lastgood.model.backups import BackupMade, Backups, Checked, Kept, Verification
+from lastgood.model.chain import Fault
 from lastgood.model.database import Backup, Difference
 from lastgood.model.lint import Finding, Linted, Proof, Proved
 from lastgood.model.observed import Container, Look
@@ -41,6 +42,7 @@ from lastgood.model.retention import Images, Leftover, Needed, Protection
 from lastgood.model.revert import Built, Commit, Passed, Reverted, Reverting, Source, Suspect, Suspects, Undo
 from lastgood.model.standing import Ahead, DatabaseStatus, Deviation, Resolution, Truth
 from lastgood.model.step import Pinned, Runnable, Step
+from lastgood.model.verified import Verdict, Verified, Witness
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/json.md").read_text()
@@ -63,6 +65,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `protection`": Protection,
     "## `run`": RunReport,
     "A run line:": RunLine,
+    "## `record`": Verified,
     "A check. One that is `fail` makes the exit code 8:": Check,
     "## `database`": DatabaseStatus,
     "An ahead:": Ahead,
@@ -184,13 +187,14 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
     assert names(Difference) == ["real", "order"]
     assert names(LeftOut) == ["host", "because"]
     assert (names(Checked), names(Stopped)) == (["at", "restored"], ["host", "name"])
+    assert (names(Witness), names(Fault)) == (["where", "lines", "because"], ["line", "what"])
     assert names(Rows) == ["table", "now", "then"]
     assert names(Pinned) == ["service", "image"]
     assert all(f"`{name}`" in PAGE for kind in (Trailers, Guarded, Lifted) for name in names(kind))
 
 
 def test_every_word_of_an_enumeration_must_be_documented() -> None:
-    words = [*Scope, *Grade, *Health, *Mark, *Truth, *lint.Mark, *lint.Outcome]
+    words = [*Scope, *Grade, *Health, *Mark, *Truth, *Verdict, *lint.Mark, *lint.Outcome]
     words += [*diagnosis.Scenario, *diagnosis.Source, *diagnosis.Confidence, *diagnosis.Action]
     assert [word.value for word in words if f"`{word.value}`" not in PAGE] == []
 

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from lastgood.effects.files import LocalFiles
+from lastgood.journal import codec
 from lastgood.journal.store import Journal
+from lastgood.model.chain import Line
 from lastgood.model.errors import Exit, InDoubt, Refused
 from lastgood.model.event import Entry, RunEnded, Said, StepDone, StepStarted
 from lastgood.ports import Files
@@ -20,6 +22,10 @@ from tests.journal.sample import begun, lined
 RUN = "20261122-174501-7f3a"
 EVENTS = (begun(), StepStarted("1.pull"), StepDone("1.pull", "there"), Said("on"), RunEnded(Exit.DONE, "done"))
 LINES = lined(*EVENTS, run=RUN)
+
+
+def rows(entries: tuple[Entry, ...]) -> tuple[Line, ...]:
+    return tuple(map(codec.line, entries))
 
 
 def desk(place: Callable[[str], Files], state: Path) -> Any:
@@ -39,8 +45,12 @@ def written(state: Path, *flushes: tuple[Entry, ...], resumed: bool = False) -> 
     return state / "runs" / f"{RUN}.jsonl"
 
 
-def read(state: Path) -> tuple[Entry, ...]:
+def stored(state: Path) -> tuple[Line, ...]:
     return trail.read(LocalFiles(), str(state), RUN)
+
+
+def read(state: Path) -> tuple[Entry, ...]:
+    return tuple(map(codec.read, stored(state)))
 
 
 class Failing(LocalFiles):
@@ -170,7 +180,7 @@ def test_the_host_that_knows_most_must_be_believed(tmp_path: Path) -> None:
         def read(self, path: str) -> bytes | None:
             return super().read(str(places[self.host] / "runs" / Path(path).name))
 
-    assert trail.fetch(("a", "b"), At, "/state", RUN) == LINES
+    assert tuple(map(codec.read, trail.fetch(("a", "b"), At, "/state", RUN))) == LINES
     with pytest.raises(Refused):
         trail.fetch(("a", "b"), lambda _: Silent(), "/state", RUN)
 
@@ -187,8 +197,8 @@ def test_the_log_for_people_must_stand_at_every_service_one_harmless_line_for_ea
 def test_what_hosts_know_must_be_adopted_by_another_machine_s_journal(tmp_path: Path) -> None:
     written(tmp_path, LINES)
     with Journal(str(tmp_path / "other.db")) as journal:
-        journal.adopt(read(tmp_path)[:3])
-        journal.adopt(read(tmp_path))
+        journal.adopt(stored(tmp_path)[:3])
+        journal.adopt(stored(tmp_path))
         assert journal.entries(RUN) == LINES
         assert journal.runs() == (RUN,)
 
@@ -197,7 +207,7 @@ def test_a_journal_that_went_on_further_must_keep_its_lines(tmp_path: Path) -> N
     with Journal(str(tmp_path / "own.db")) as journal:
         for entry in LINES:
             journal.append(RUN, entry.event, entry.at)
-        journal.adopt(LINES[:2])
+        journal.adopt(rows(LINES[:2]))
         assert journal.entries(RUN) == LINES
 
 
@@ -207,11 +217,11 @@ def test_a_journal_that_went_on_differently_must_refuse_and_keep_its_lines(tmp_p
         for entry in LINES[:3]:
             journal.append(RUN, entry.event, entry.at)
         with pytest.raises(Refused, match="went on differently"):
-            journal.adopt(other)
+            journal.adopt(rows(other))
         assert journal.entries(RUN) == LINES[:3]
 
 
 def test_a_run_that_was_adopted_must_go_on_here_under_the_next_number(tmp_path: Path) -> None:
     with Journal(str(tmp_path / "own.db")) as journal:
-        journal.adopt(LINES[:4])
+        journal.adopt(rows(LINES[:4]))
         assert journal.append(RUN, RunEnded(Exit.DONE, "done"), 9).seq == 5

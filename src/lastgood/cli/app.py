@@ -21,6 +21,7 @@ VERBS: Final = {
     "restart": "Restart what runs, judged and recorded.",
     "runs": "What lastgood did, newest first.",
     "show": "One run, line by line.",
+    "verify": "Is the record of a run what was written down?",
     "resume": "Take up a run that stopped half-way.",
     "settle": "Bring git to what runs, after a run that ended mitigated.",
     "abort": "Put back what was before a run.",

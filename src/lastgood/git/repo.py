@@ -239,13 +239,18 @@ class BareRepo:
 
     def find_trailer(self, key: str, value: str, limit: int) -> str | None:
         """The newest first-parent commit among the last `limit` with such a trailer, or None."""
+        found = self.trailers(key, limit)
+        return next((commit for commit, values in found if value in values), None)
+
+    def trailers(self, key: str, limit: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The last `limit` first-parent commits, newest first, each with the values of such trailers in it."""
         if not names.is_trailer_key(key):
             raise Refused(f"{names.clean(key)!r} is not the key of a trailer.")
         form = f"--format=%H%x00%(trailers:key={key},valueonly,unfold)"
         output = self._git.output("log", "--first-parent", f"--max-count={limit}", "-z", form, self.tip())
         fields = output.decode(errors="replace").split("\0")[:-1]
         pairs = zip(fields[::2], fields[1::2], strict=True)
-        return next((commit for commit, values in pairs if value in values.split("\n")[:-1]), None)
+        return tuple((commit, tuple(values.split("\n")[:-1])) for commit, values in pairs)
 
     def shallow(self) -> bool:
         """Whether history ends early because the copy is shallow: older releases are then unknown, not absent."""

@@ -10,12 +10,18 @@ _LINE = re.compile(r"(?P<key>[A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(?P<value>.*)
 _BY_GIT = ("signed-off-by", "(cherry picked from commit ")
 
 
-def render(subject: str, paragraphs: tuple[str, ...], *several: Trailers) -> str:
+JOURNAL = "Lastgood-Journal"
+"""Says which line the journal of a run had come to, and its hash: `RUN/SEQ/HASH`."""
+
+
+def render(subject: str, paragraphs: tuple[str, ...], *several: Trailers, journal: str = "") -> str:
     """The message of a rollback commit: subject, paragraphs, and the trailers as last paragraph.
 
-    An app's commit speaks of several services, told apart by the repositories of their images.
+    An app's commit speaks of several services, told apart by the repositories of their images. `journal` is how far
+    the run's record had come.
     """
     lines = dict.fromkeys(line for trailers in several for line in _lines(trailers))
+    lines |= dict.fromkeys([f"{JOURNAL}: {clean(journal)}"] if journal else [])
     parts = (clean(subject), *(text.strip() for text in paragraphs), "\n".join(lines))
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from lastgood.model.chain import Line
 from lastgood.model.errors import Refused
 from lastgood.model.event import Entry, Event, Judged, RunStarted
 
@@ -23,6 +24,16 @@ def target_of(event: Event) -> str:
     if isinstance(event, RunStarted):
         return event.plan.target
     return event.target if isinstance(event, Judged) else ""
+
+
+def line(found: Entry) -> Line:
+    """The entry as this version stores it, not chained yet."""
+    return Line(found.run, found.seq, found.at, kind_of(found.event), encode(found.event))
+
+
+def read(found: Line) -> Entry:
+    """What a stored line says. Raises Refused as `entry` does."""
+    return entry(found.run, found.seq, found.at, found.kind, found.event)
 
 
 def entry(run: str, seq: int, at: int, kind: str, content: bytes) -> Entry:

@@ -32,6 +32,12 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run = NEW.run)
             BEGIN SELECT RAISE(ABORT, 'the journal is only ever added to'); END""",
     ),
+    (
+        # Lines from before stay without a hash: one made up later would prove nothing. The next line covers them.
+        "ALTER TABLE events ADD COLUMN hash TEXT NOT NULL DEFAULT ''",
+        """CREATE TRIGGER chained BEFORE INSERT ON events WHEN length(NEW.hash) <> 64
+            BEGIN SELECT RAISE(ABORT, 'every line of the journal is chained to the one before it'); END""",
+    ),
 )
 
 

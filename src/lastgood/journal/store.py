@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from lastgood.journal import codec, schema
 from lastgood.journal.fold import fold
+from lastgood.model import chain
+from lastgood.model.chain import Line
 from lastgood.model.errors import JournalUnwritable, Refused, UsageError
 from lastgood.model.event import Entry, Event, Judged, Resumed, Run, RunStarted
 from lastgood.model.release import Judgement
@@ -84,11 +86,11 @@ class Journal:
                 (seq,) = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run = ?", (run,)).fetchone()
                 if isinstance(event, RunStarted) and seq != 1:
                     raise JournalUnwritable(f"Run {run} stands in the journal already.", next=("begin the run again",))
-                row = (run, seq, at, codec.kind_of(event), codec.target_of(event), codec.encode(event))
-                db.execute("INSERT INTO events (run, seq, at, kind, target, event) VALUES (?, ?, ?, ?, ?, ?)", row)
-        return Entry(run, seq, at, event)
+                entry = Entry(run, seq, at, event)
+                _insert(db, entry, codec.line(entry))
+        return entry
 
-    def adopt(self, entries: Sequence[Entry]) -> None:
+    def adopt(self, lines: Sequence[Line]) -> None:
         """Take over the lines of a run that another machine began, or went on with; those that are here stay.
 
         Raises Refused where a line here is not the one there: then two machines went on from the same place.
@@ -96,22 +98,45 @@ class Journal:
         with self._lock, _told(self.path):
             db = self._writer()
             with schema.writing(db):
-                for entry in entries:
-                    self._adopt(db, entry)
+                for line in lines:
+                    self._adopt(db, line)
 
     @staticmethod
-    def _adopt(db: sqlite3.Connection, entry: Entry) -> None:
-        event, kind = codec.encode(entry.event), codec.kind_of(entry.event)
-        here = db.execute("SELECT event FROM events WHERE run = ? AND seq = ?", (entry.run, entry.seq)).fetchone()
+    def _adopt(db: sqlite3.Connection, line: Line) -> None:
+        here = db.execute("SELECT event FROM events WHERE run = ? AND seq = ?", (line.run, line.seq)).fetchone()
         if here is None:
-            row = (entry.run, entry.seq, entry.at, kind, codec.target_of(entry.event), event)
-            db.execute("INSERT INTO events (run, seq, at, kind, target, event) VALUES (?, ?, ?, ?, ?, ?)", row)
-        elif bytes(here[0]) != event:
+            _insert(db, codec.read(line), line)
+        elif bytes(here[0]) != line.event:
             raise Refused(
-                f"Run {entry.run} went on differently on another machine.",
-                because=(f"line {entry.seq} here and on the host differ",),
-                next=(f"lastgood show {entry.run}   # on both machines",),
+                f"Run {line.run} went on differently on another machine.",
+                because=(f"line {line.seq} here and on the host differ",),
+                next=(f"lastgood show {line.run}   # on both machines",),
             )
+
+    def lines(self, run: str) -> tuple[Line, ...]:
+        """The run's lines in order as they are stored, with their hashes and whether or not they can be read."""
+        query = "SELECT run, seq, at, kind, event, hash FROM events WHERE run = ? ORDER BY seq"
+        return tuple(_line(row) for row in self._rows(query, (run,)))
+
+    def head(self, run: str) -> str:
+        """The hash of the run's newest line: whoever knows it elsewhere sees what is changed or cut off here later."""
+        with self._lock, _told(self.path):
+            db = self._reader()
+            return "" if db is None else _head(db, run)
+
+    def mark(self, run: str) -> str:
+        """How far the run's record has come, to be kept elsewhere: `RUN/SEQ/HASH`; empty where there is no line."""
+        found = self._rows("SELECT max(seq) FROM events WHERE run = ?", (run,))
+        return f"{run}/{found[0][0]}/{self.head(run)}" if found and found[0][0] else ""
+
+    def labels(self, run: str) -> tuple[str, ...]:
+        """By which target each of the run's lines is found, which its hash does not cover."""
+        return self._ids("SELECT target FROM events WHERE run = ? ORDER BY seq", run)
+
+    def chained_since(self) -> int | None:
+        """When the first line that is chained was written, in Unix nanoseconds; None where none is."""
+        found = self._rows("SELECT min(at) FROM events WHERE hash <> ''", ())
+        return int(found[0][0]) if found and found[0][0] is not None else None
 
     def entries(self, run: str) -> tuple[Entry, ...]:
         """The run's lines in order; empty where there are none. Raises Refused for what only a newer version reads."""
@@ -185,6 +210,30 @@ class Journal:
             schema.create(self.path)
             self._db = db = schema.connect(self.path)
         return db
+
+
+def _insert(db: sqlite3.Connection, entry: Entry, line: Line) -> None:
+    """Write down a line, chained to the one before it."""
+    row = (line.run, line.seq, line.at, line.kind, codec.target_of(entry.event), line.event)
+    sealed = chain.seal(_head(db, line.run), line)
+    db.execute(
+        "INSERT INTO events (run, seq, at, kind, target, event, hash) VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, sealed)
+    )
+
+
+def _head(db: sqlite3.Connection, run: str) -> str:
+    """The hash of the run's newest line; made of all its lines where they were written before there were hashes."""
+    newest = db.execute("SELECT hash FROM events WHERE run = ? ORDER BY seq DESC LIMIT 1", (run,)).fetchone()
+    if newest is None or newest[0]:
+        return str(newest[0]) if newest else ""
+    rows = db.execute("SELECT run, seq, at, kind, event, hash FROM events WHERE run = ? ORDER BY seq", (run,))
+    return chain.seals([_line(row) for row in rows])[-1]
+
+
+def _line(row: tuple[Any, ...]) -> Line:  # Any: the columns are the query's
+    run, seq, at, kind, event, sealed = row
+    # What somebody put there by hand may be text; it has to be read in order to be found.
+    return Line(run, seq, at, kind, event if isinstance(event, bytes) else str(event).encode(), str(sealed))
 
 
 def new_run_id(now: int, randomness: bytes) -> str:

@@ -124,6 +124,10 @@ class DeployRepo(Protocol):
         """The newest first-parent commit among the last `limit` with such a trailer, or None."""
         ...
 
+    def trailers(self, key: str, limit: int) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The last `limit` first-parent commits, newest first, each with the values of such trailers in it."""
+        ...
+
     def shallow(self) -> bool:
         """Whether history ends early because the copy is shallow."""
         ...

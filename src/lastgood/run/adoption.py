@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from lastgood.journal import codec
 from lastgood.journal.fold import fold
 from lastgood.journal.store import Journal
+from lastgood.model.chain import Line
 from lastgood.model.errors import Exit, Refused, UsageError
-from lastgood.model.event import Entry
 from lastgood.model.target import Target
 from lastgood.ports import DeployRepo, Files
 from lastgood.run import trail
@@ -25,26 +26,27 @@ def adopt(
     known = bool(journal.entries(run_id))
     for target in {target.hosts: target for target in targets}.values():  # each set of hosts once
         try:
-            entries = trail.fetch(target.hosts, files, target.state, run_id)
+            lines = trail.fetch(target.hosts, files, target.state, run_id)
         except Refused:
             if known:  # the journal here is enough; what the run acts on will be asked anyway
                 continue
             raise
-        _lines(journal, entries)
-        if entries:
+        _lines(journal, lines)
+        if lines:
             _trees(run_id, journal, files, target, repo(target))
     if not journal.entries(run_id):
         raise UsageError(f"There is no run {run_id!r}, here or on the hosts.", next=("lastgood runs",))
 
 
-def _lines(journal: Journal, entries: Sequence[Entry]) -> None:
+def _lines(journal: Journal, lines: Sequence[Line]) -> None:
     """Take the lines of a host over. Where the run has ended there, lines that only this machine has do not matter.
 
     A machine that died may have written a line that it did not get to tell the host any more.
     """
     try:
-        journal.adopt(entries)
+        journal.adopt(lines)
     except Refused:
+        entries = [codec.read(line) for line in lines]
         ended = fold(entries).ended
         if ended is None or ended.exit in (Exit.IN_DOUBT, Exit.MITIGATED):
             raise

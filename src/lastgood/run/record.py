@@ -38,7 +38,7 @@ def pin(step: PinStep, desk: Desk, run: Run) -> StepDone | StepFailed:
         if isinstance(remote, Unknown):
             return _later(step, desk, f"the git remote does not answer: {remote.reason}")
         done = tools.repo.find_trailer("Lastgood-Step", mark, SEARCHED)
-        offered = done or _offer(step, desk, run, _trying(step, run, mark))
+        offered = done or _offer(step, desk, run, _trying(step, run, mark, desk.journal.mark(run.id)))
     if isinstance(offered, Stopped):
         return StepFailed(step.id, offered.because, Failure.PREPARE, next=offered.next)
     if isinstance(offered, Offered) and not offered.pushed.ok:
@@ -53,7 +53,7 @@ def _later(step: PinStep, desk: Desk, because: str) -> StepDone | StepFailed:
     return StepDone(step.id, f"{because}; production goes first, git is settled afterwards", {"commit": ""})
 
 
-def _trying(step: PinStep, run: Run, mark: str) -> str:
+def _trying(step: PinStep, run: Run, mark: str, journal: str) -> str:
     """The message of a pin that comes before the switch: nothing was proven yet, and it says so."""
     names = ", ".join(one.image.name for one in step.pins)
     went = step.pins[0].image if len(step.pins) == 1 else None
@@ -61,7 +61,7 @@ def _trying(step: PinStep, run: Run, mark: str) -> str:
     subject = f"Put {run.plan.target} back on {names}" if back else f"Pin {run.plan.target} to {names}"
     said = "No release passed, so what was before comes back." if back else "It is deployed next, and judged then."
     trailers = Trailers("" if back else run.id, trying=None if back else went, step=mark)
-    return render(subject, (said, _approved(run)), trailers)
+    return render(subject, (said, _approved(run)), trailers, journal=journal)
 
 
 def record(  # noqa: PLR0911 - one for each way it may stand already, or come out
@@ -83,7 +83,7 @@ def record(  # noqa: PLR0911 - one for each way it may stand already, or come ou
             return _settled(step, desk, attempt, f"git pins {attempt.name} already")
         if merged(step, desk):
             return _settled(step, desk, attempt, f"{desk.group.first.branch} pins it since")
-        text = message(run, attempt, f"{run.id}/{step.id}" if step.pin else "")
+        text = message(run, attempt, f"{run.id}/{step.id}" if step.pin else "", desk.journal.mark(run.id))
         offered = _offer(step, desk, run, text)
     if isinstance(offered, Stopped):
         kind = Failure.CONTRADICTED if offered.theirs else Failure.UNSETTLED
@@ -192,10 +192,11 @@ def _unlike(step: RecordStep, one: Pinned, desk: Desk, runs: str, seen: str) -> 
     return StepFailed(step.id, because, Failure.UNSETTLED, next=(add,))
 
 
-def message(run: Run, attempt: Attempt, mark: str = "") -> str:
+def message(run: Run, attempt: Attempt, mark: str = "", journal: str = "") -> str:
     """The rollback commit's message, with the trailers that tell other machines what was learned.
 
-    `mark` names the step where a run makes several commits. Trailers of an app's run speak of its services' images.
+    `mark` names the step where a run makes several commits, `journal` is how far the record had come. Trailers of an
+    app's run speak of its services' images.
     """
     plan = run.plan
     came_from = plan.running or "what ran"
@@ -203,7 +204,7 @@ def message(run: Run, attempt: Attempt, mark: str = "") -> str:
     because = plan.because[:1].upper() + plan.because[1:]
     seen = "; ".join(run.done[step.id].seen for step in proofs(attempt))
     paragraphs = (f"{because}.", f"{attempt.name} was {put} and passed the gate: {seen}.", _approved(run))
-    return render(_subject(run, attempt, came_from), paragraphs, *_trailers(run, attempt, mark))
+    return render(_subject(run, attempt, came_from), paragraphs, *_trailers(run, attempt, mark), journal=journal)
 
 
 def _subject(run: Run, attempt: Attempt, came_from: str) -> str:

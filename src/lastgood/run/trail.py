@@ -11,8 +11,10 @@ from functools import partial
 import msgspec
 
 from lastgood.journal import codec
-from lastgood.model.errors import InDoubt, Refused
-from lastgood.model.event import Entry, Event
+from lastgood.model import chain
+from lastgood.model.chain import Line
+from lastgood.model.errors import InDoubt, LastgoodError, Refused
+from lastgood.model.event import Entry, RunEnded
 from lastgood.model.text import sanitise
 from lastgood.observe.together import together
 from lastgood.ports import Files
@@ -22,14 +24,15 @@ from lastgood.run.desk import Desk
 _RUN = re.compile(r"\w[\w.-]*", re.ASCII)
 
 
-class _Line(msgspec.Struct, frozen=True):
-    """A journal entry as it lies on a host."""
+class _Row(msgspec.Struct, frozen=True):
+    """A journal line as it lies on a host. `hash` is missing where an older lastgood wrote it."""
 
     run: str
     seq: int
     at: int
     kind: str
     event: msgspec.Raw
+    hash: str = ""
 
 
 class Trail:
@@ -39,17 +42,17 @@ class Trail:
         self._desk = desk
         self._run = run
         self._pack = b""
-        self._waiting: dict[str, list[Entry]] = {host: [] for host in hosts}
+        self._waiting: dict[str, list[tuple[Entry, str]]] = {host: [] for host in hosts}
         self._cut = set(hosts) if resumed else set[str]()  # where a line that was cut off may stand at the end
 
     def pack(self, content: bytes) -> None:
         """Put the trees of the run beside its lines: no other machine could make them again."""
         self._pack = content
 
-    def add(self, entry: Entry) -> None:
-        """Remember a line."""
+    def add(self, entry: Entry, sealed: str = "") -> None:
+        """Remember a line and its hash in the journal."""
         for waiting in self._waiting.values():
-            waiting.append(entry)
+            waiting.append((entry, sealed))
 
     def flush(self, *, alone: bool) -> None:
         """Write down what waits, on all hosts at once. What could not be written waits for the next time.
@@ -75,7 +78,7 @@ class Trail:
                 files.create(_path(state, self._run).removesuffix("jsonl") + "pack", self._pack)
             begin = b"\n" if host in self._cut else b""
             self._cut.add(host)
-            kept, told = begin + b"".join(_encoded(entry) for entry in entries), _told(self._desk.holder, entries)
+            kept, told = begin + b"".join(_encoded(*pair) for pair in entries), _told(self._desk.holder, entries)
             logs = [f"{state.rstrip('/')}/audit/{one.service}@{one.env}.log" for one in self._desk.group.members]
             wanted = ((_path(state, self._run), kept), *((log, told) for log in logs))
             together([partial(files.append, path, content) for path, content in wanted])
@@ -88,33 +91,49 @@ class Trail:
         return None
 
 
-def read(files: Files, state: str, run: str) -> tuple[Entry, ...]:
-    """The run's lines as a host has them; empty where it has none. Raises Refused where they cannot be read."""
+def told_later(desk: Desk, run: str, hosts: Sequence[str], entry: Entry) -> None:
+    """Write down a line that was added to a run after its end. A host that does not take it is none of its trouble."""
+    one = Trail(desk, run, hosts, resumed=True)
+    one.add(entry, desk.journal.head(run))
+    with contextlib.suppress(LastgoodError):
+        one.flush(alone=True)
+
+
+def read(files: Files, state: str, run: str) -> tuple[Line, ...]:
+    """The run's lines as a host has them; empty where it has none.
+
+    Raises Refused where they cannot be read, or are not those that were written there.
+    """
     path = _path(state, run)
     try:
         content = files.read(path) or b""
     except OSError as error:
         raise Refused(f"{path} cannot be read.", because=(sanitise(error.strerror or str(error)),)) from error
     whole = content[: content.rfind(b"\n") + 1]  # a line that was cut off was never relied on
-    found: dict[int, Entry] = {}
+    found: dict[int, Line] = {}
     for row in _rows(path, whole):
         if row.run != run:
             continue
-        entry = codec.entry(row.run, row.seq, row.at, row.kind, bytes(row.event))
-        if found.setdefault(row.seq, entry) != entry:
+        line = Line(row.run, row.seq, row.at, row.kind, bytes(row.event), row.hash)
+        codec.read(line)
+        if found.setdefault(row.seq, line) != line:
             raise Refused(f"{path} has two different lines {row.seq}: two machines went on with run {run}.")
     if sorted(found) != list(range(1, len(found) + 1)):
         raise Refused(f"{path} cannot be relied on.", because=("lines of the run are missing in it",))
-    return tuple(found[seq] for seq in sorted(found))
+    lines = tuple(found[seq] for seq in sorted(found))
+    wrong = chain.misfit(lines)
+    if wrong:
+        raise Refused(f"{path} cannot be relied on.", because=(wrong.what,))
+    return lines
 
 
-def _rows(path: str, whole: bytes) -> list[_Line]:
+def _rows(path: str, whole: bytes) -> list[_Row]:
     """The lines. One that was cut off is followed by its whole self, for it was not relied on. Raises Refused."""
-    found: list[_Line] = []
+    found: list[_Row] = []
     broken = ""
     for line in filter(None, whole.split(b"\n")):
         try:
-            found.append(msgspec.json.decode(line, type=_Line))
+            found.append(msgspec.json.decode(line, type=_Row))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             broken = sanitise(str(error))
         else:
@@ -135,16 +154,24 @@ def trees(hosts: Sequence[str], files: Callable[[str], Files], state: str, run: 
     raise Refused(f"What run {run} had prepared in git is on no host.", because=(f"{path} cannot be read",))
 
 
-def fetch(hosts: Sequence[str], files: Callable[[str], Files], state: str, run: str) -> tuple[Entry, ...]:
+def fetch(hosts: Sequence[str], files: Callable[[str], Files], state: str, run: str) -> tuple[Line, ...]:
     """The run's lines from the host that has most of them. Raises Refused where no host can be read."""
-    found = together([partial(_tried, files, host, state, run) for host in hosts])
-    entries = [one for one in found if not isinstance(one, Refused)]
-    if not entries:
+    found = everywhere(hosts, files, state, run).values()
+    lines = [one for one in found if not isinstance(one, Refused)]
+    if not lines:
         raise next(one for one in found if isinstance(one, Refused))
-    return max(entries, key=len)
+    return max(lines, key=len)
 
 
-def _tried(files: Callable[[str], Files], host: str, state: str, run: str) -> tuple[Entry, ...] | Refused:
+def everywhere(
+    hosts: Sequence[str], files: Callable[[str], Files], state: str, run: str
+) -> dict[str, tuple[Line, ...] | Refused]:
+    """By host, the run's lines there, or why they cannot be relied on."""
+    found = together([partial(_tried, files, host, state, run) for host in hosts])
+    return dict(zip(hosts, found, strict=True))
+
+
+def _tried(files: Callable[[str], Files], host: str, state: str, run: str) -> tuple[Line, ...] | Refused:
     try:
         return read(files(host), state, run)
     except Refused as error:
@@ -157,13 +184,18 @@ def _path(state: str, run: str) -> str:
     return f"{state.rstrip('/')}/runs/{run}.jsonl"
 
 
-def _encoded(entry: Entry) -> bytes:
-    event: Event = entry.event
-    row = _Line(entry.run, entry.seq, entry.at, codec.kind_of(event), msgspec.Raw(codec.encode(event)))
+def _encoded(entry: Entry, sealed: str) -> bytes:
+    line = codec.line(entry)
+    row = _Row(line.run, line.seq, line.at, line.kind, msgspec.Raw(line.event), sealed)
     return msgspec.json.encode(row) + b"\n"
 
 
-def _told(holder: str, entries: Sequence[Entry]) -> bytes:
-    """One line for people for each entry: when, who, which run, what."""
-    found = ((entry, lines((entry,))[0]) for entry in entries)
-    return "".join(f"{line.at} {sanitise(holder)} {entry.run} {line.text}\n" for entry, line in found).encode()
+def _told(holder: str, entries: Sequence[tuple[Entry, str]]) -> bytes:
+    """One line for people for each entry: when, who, which run, what; the end with the hash that seals the record."""
+    found = ((entry, lines((entry,))[0], _sealed(entry, sealed)) for entry, sealed in entries)
+    told = (f"{line.at} {sanitise(holder)} {entry.run} {line.text}{sealed}\n" for entry, line, sealed in found)
+    return "".join(told).encode()
+
+
+def _sealed(entry: Entry, sealed: str) -> str:
+    return f"; record: {entry.seq} lines, sha256 {sealed}" if sealed and isinstance(entry.event, RunEnded) else ""
