@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,26 @@ def test_who_cannot_be_asked_must_be_named_and_nothing_be_proven(lastgood: Calla
     said = lastgood("verify", "--repo", ".")
     assert said.code == Exit.NEEDS_HUMAN
     assert "nobody else knows the record" in said.out
+
+
+def test_a_bundle_must_be_written_once_verified_and_never_overwrite(
+    lastgood: Callable[..., Any], journal: Path, tmp_path: Path
+) -> None:
+    assert journal.exists()
+    made = lastgood("bundle", "--json")
+    file = Path(made.json["file"])
+    assert (made.code, file.name, stat.S_IMODE(file.stat().st_mode)) == (0, f"lastgood-{RUN}.tar", 0o600)
+    assert lastgood("bundle", "--output", str(file)).code == Exit.DONE
+    assert lastgood("verify", str(file)).code == Exit.DONE
+    file.write_bytes(file.read_bytes()[:-4000])
+    before = file.read_bytes()
+    refused = lastgood("bundle")
+    assert (refused.code, file.read_bytes() == before) == (Exit.USAGE, True)
+    assert "is there already" in refused.err
+    for wrong in (str(tmp_path / "no/where.tar"), str(tmp_path), "\0", "x" * 300):
+        assert lastgood("bundle", "--output", wrong).code == Exit.USAGE
+    assert lastgood("verify", str(tmp_path / "gone.tar")).code == Exit.USAGE
+    assert not list(file.parent.glob(".lastgood*"))
 
 
 def test_no_run_at_all_must_be_usage(lastgood: Callable[..., Any]) -> None:

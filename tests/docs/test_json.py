@@ -42,7 +42,7 @@ from lastgood.model.retention import Images, Leftover, Needed, Protection
 from lastgood.model.revert import Built, Commit, Passed, Reverted, Reverting, Source, Suspect, Suspects, Undo
 from lastgood.model.standing import Ahead, DatabaseStatus, Deviation, Resolution, Truth
 from lastgood.model.step import Pinned, Runnable, Step
-from lastgood.model.verified import Verdict, Verified, Witness
+from lastgood.model.verified import Bundled, EvidenceCheck, Verdict, Verified, Witness
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/json.md").read_text()
@@ -66,6 +66,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `run`": RunReport,
     "A run line:": RunLine,
     "## `record`": Verified,
+    "## `bundle`": Bundled,
     "A check. One that is `fail` makes the exit code 8:": Check,
     "## `database`": DatabaseStatus,
     "An ahead:": Ahead,
@@ -188,6 +189,7 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
     assert names(LeftOut) == ["host", "because"]
     assert (names(Checked), names(Stopped)) == (["at", "restored"], ["host", "name"])
     assert (names(Witness), names(Fault)) == (["where", "lines", "because"], ["line", "what"])
+    assert names(EvidenceCheck) == ["named", "here", "elsewhere"]
     assert names(Rows) == ["table", "now", "then"]
     assert names(Pinned) == ["service", "image"]
     assert all(f"`{name}`" in PAGE for kind in (Trailers, Guarded, Lifted) for name in names(kind))

@@ -1,5 +1,7 @@
 """What goes wrong while a run is carried out, and what the world is afterwards."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +10,9 @@ from fault_words import shipped, state
 
 from lastgood.model.duration import Duration
 from lastgood.model.errors import Exit, InDoubt, JournalUnwritable, LeaseHeld, Refused
-from lastgood.model.event import Failure, StepDone, StepFailed
+from lastgood.model.event import Failure, Kept, StepDone, StepFailed
 from lastgood.model.target import GateSpec
+from lastgood.record.bundle import Bundle
 from lastgood.run.planning import Wish
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, FAILS_LATER, GOOD, SLOW, Fate
 from tests.standin.world import FOLDER, PIN, World, values
@@ -142,10 +145,43 @@ def test_files_that_git_does_not_hold_must_be_linked_beside_the_tree(build: Call
 def test_evidence_must_be_kept_without_its_secrets(bad: World) -> None:
     bad.rollback()
     folder = Path(seen(bad, "capture.local").details["folder"])
-    logs = (folder / "logs-shop-api-1.txt").read_text()
+    of = [e.event for e in bad.entries() if isinstance(e.event, Kept)]
+    files = {one.name: folder / one.file for one in of[0].files}
+    logs = files["logs-shop-api-1.txt"].read_text()
     assert "it starts" in logs
     assert "hunter2" not in logs
-    assert (folder / "envs_prod_apps_shop_values.yaml").read_bytes() == values("v3")
+    assert files["envs_prod_apps_shop_values.yaml"].read_bytes() == values("v3")
+    assert [event.step.split(".")[0] for event in of] == ["capture", "1", "1"]
+
+
+def test_what_was_rendered_and_what_the_gate_saw_must_be_kept_with_their_hashes(bad: World) -> None:
+    bad.rollback()
+    folder = Path(seen(bad, "capture.local").details["folder"])
+    kept = {one.name: one for e in bad.entries() if isinstance(e.event, Kept) for one in e.event.files}
+    gate = json.loads((folder / kept["gate-1.verify.json"].file).read_bytes())
+    assert (gate["decision"]["gate"], gate["sample"]["looks"] != []) == ("passed", True)
+    assert "rendered-1.render.local-1.json" in kept
+    for one in kept.values():
+        content = (folder / one.file).read_bytes()
+        assert (hashlib.sha256(content).hexdigest(), len(content)) == (one.sha256, one.size)
+        assert b"hunter2" not in content
+    assert {file.name for file in folder.iterdir()} >= {one.file for one in kept.values()}
+
+
+def test_a_check_must_keep_no_evidence(bad: World) -> None:
+    bad.check()
+    assert not [e for e in bad.entries() if isinstance(e.event, Kept)]
+
+
+def test_a_disk_that_takes_no_evidence_must_not_stand_in_the_way_of_a_judgement(
+    bad: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_self: Bundle, name: str, _content: bytes) -> object:
+        raise OSError(28, "No space left on device", name)
+
+    monkeypatch.setattr(Bundle, "keep", full)
+    assert bad.rollback().exit is Exit.DONE
+    assert not [e for e in bad.entries() if isinstance(e.event, Kept)]
 
 
 def test_evidence_that_cannot_be_had_must_not_stand_in_the_way(bad: World) -> None:

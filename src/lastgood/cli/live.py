@@ -18,6 +18,7 @@ from lastgood.model.event import (
     ChildStarted,
     Entry,
     Judged,
+    Kept,
     Resumed,
     RunEnded,
     RunStarted,
@@ -96,7 +97,7 @@ class Telling:
                 line("verdict", f"{image.name} is {grade}: {because}")
             case Said(text=text):
                 line("note", text)
-            case ChildStarted() | RunEnded():
+            case ChildStarted() | Kept() | RunEnded():
                 pass
 
     def _line(self, word: str, text: str) -> None:

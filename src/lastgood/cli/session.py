@@ -70,6 +70,13 @@ class Session:
 
         return Journal(f"{self.places.state}/journal.db")
 
+    def found(self, run: str | None) -> str:
+        """The id of the run whose id begins with `run`, or of the newest. Raises UsageError where there is none."""
+        found = self.journal.find(run) if run is not None else self.journal.latest()
+        if found is None:
+            raise UsageError("There is no run in the journal yet.", next=("lastgood status",))
+        return found
+
     @cached_property
     def live(self) -> "Live":
         """Which runs are being carried out on this machine."""

@@ -1,7 +1,9 @@
 """What became of checking a run's record, as text."""
 
+import shlex
+
 from lastgood.cli.words import field
-from lastgood.model.verified import Verdict, Verified, Witness
+from lastgood.model.verified import Bundled, EvidenceCheck, Verdict, Verified, Witness
 
 _SAID = {
     Verdict.WHOLE: "is what was written down",
@@ -16,8 +18,29 @@ def verified_text(found: Verified) -> tuple[str, ...]:
         f"The record of run {found.run} {_SAID[found.verdict]}.",
         *field("wrong", *(fault.what for fault in found.faults)),
         *field("lines", f"{found.lines}, the newest with hash {found.head}"),
+        *field("evidence", _evidence(found.evidence)),
         *field("known", *(_known(one, found.lines) for one in found.witnesses)),
         *field("unproven", *found.limits),
+    )
+
+
+def _evidence(found: EvidenceCheck) -> str:
+    if not found.named:
+        return ""
+    elsewhere = f", {found.elsewhere} not here" if found.elsewhere else ""
+    return f"{found.here} of {found.named} pieces are here as they were{elsewhere}"
+
+
+def bundled_text(found: Bundled) -> tuple[str, ...]:
+    """Where the bundle is, what is in it, what is not, and what was taken out."""
+    return (
+        f"{found.file} has what was kept of run {found.run}.",
+        *field("damaged", *found.damaged),
+        *field("files", f"{found.files}, {found.size} bytes"),
+        *field("sha256", found.sha256),
+        *field("redacted", *(found.redacted or ("nothing looked like a secret",))),
+        *field("missing", *(one for one in found.missing if one not in found.damaged)),
+        *field("next", f"lastgood verify {shlex.quote(found.file)}"),
     )
 
 

@@ -16,7 +16,11 @@ _FORM: Final = "lastgood-journal-1"
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A journal line as it is stored. `hash` is empty where the lastgood that wrote it did not chain."""
+    """A journal line as it is stored. `hash` is empty where the lastgood that wrote it did not chain.
+
+    `covers` is the SHA-256 of the event as it was, where secrets were taken out of `event` since; empty where it is as
+    it was.
+    """
 
     run: str
     seq: int
@@ -24,6 +28,7 @@ class Line(msgspec.Struct, frozen=True):
     kind: str
     event: bytes
     hash: str = ""
+    covers: str = ""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -38,12 +43,9 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def seal(previous: str, line: Line, event: str = "") -> str:
-    """The hash of a line after the one with the hash `previous`.
-
-    `event` is the SHA-256 of the event's bytes, where those are not at hand as they were.
-    """
-    parts = (_FORM, previous, line.run, line.seq, line.at, line.kind, event or digest(line.event))
+def seal(previous: str, line: Line) -> str:
+    """The hash of a line after the one with the hash `previous`."""
+    parts = (_FORM, previous, line.run, line.seq, line.at, line.kind, line.covers or digest(line.event))
     return digest(msgspec.json.encode(parts))
 
 

@@ -70,6 +70,28 @@ class StepFailed(msgspec.Struct, frozen=True, tag="step-failed", tag_field="even
     next: tuple[str, ...] = ()
 
 
+class KeptFile(msgspec.Struct, frozen=True):
+    """One piece of evidence: what it is called, the file that it is in, and the SHA-256 and size in bytes of that.
+
+    `redacted` are the kinds of secrets that were taken out.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    size: int
+    redacted: tuple[str, ...] = ()
+
+
+class Kept(msgspec.Struct, frozen=True, tag="kept", tag_field="event"):
+    """Evidence was kept for a step, on the machine that acted. `lost` says what was not kept, and why."""
+
+    step: str
+    machine: str
+    files: tuple[KeptFile, ...]
+    lost: tuple[str, ...] = ()
+
+
 class Judged(msgspec.Struct, frozen=True, tag="judged", tag_field="event"):
     """A verdict about a release, usable as evidence later."""
 
@@ -103,7 +125,9 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended", tag_field="event"):
     next: tuple[str, ...] = ()
 
 
-Event: TypeAlias = RunStarted | StepStarted | ChildStarted | StepDone | StepFailed | Judged | Said | Resumed | RunEnded
+Event: TypeAlias = (
+    RunStarted | StepStarted | ChildStarted | StepDone | StepFailed | Kept | Judged | Said | Resumed | RunEnded
+)
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What `lastgood verify` answers: whether the record of a run is what was written down, and how that is known."""
+"""What `lastgood verify` and `bundle` answer: is a run's record what was written down, and what was handed over."""
 
 import enum
 
@@ -6,6 +6,30 @@ import msgspec
 
 from lastgood.model.chain import Fault
 from lastgood.model.errors import Exit
+
+
+class Bundled(msgspec.Struct, frozen=True):
+    """What `lastgood bundle` wrote: the file, its SHA-256 and size in bytes, and how many files are in it.
+
+    `redacted` says where secrets were taken out, `missing` which evidence is not in it; `damaged` are those of them
+    that should be here.
+    """
+
+    run: str
+    target: str
+    file: str
+    sha256: str
+    size: int
+    files: int
+    head: str
+    redacted: tuple[str, ...]
+    missing: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+    @property
+    def exit(self) -> Exit:
+        """8 where evidence is gone or was changed: what was handed over is not all that was kept."""
+        return Exit.NEEDS_HUMAN if self.damaged else Exit.DONE
 
 
 class Verdict(enum.StrEnum):
@@ -39,6 +63,14 @@ class Witness(msgspec.Struct, frozen=True):
     because: str = ""
 
 
+class EvidenceCheck(msgspec.Struct, frozen=True):
+    """How many pieces of evidence the record names, how many are here as they were, and on other machines."""
+
+    named: int = 0
+    here: int = 0
+    elsewhere: int = 0
+
+
 class Verified(msgspec.Struct, frozen=True):
     """The record of one run as it was found. `head` is the hash of its newest line.
 
@@ -54,6 +86,7 @@ class Verified(msgspec.Struct, frozen=True):
     witnesses: tuple[Witness, ...]
     faults: tuple[Fault, ...]
     limits: tuple[str, ...]
+    evidence: EvidenceCheck = EvidenceCheck()
 
     @property
     def exit(self) -> Exit:

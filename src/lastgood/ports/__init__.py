@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lastgood.ports.effects import Clock, Conversation, Credentials, Files, Http, Keeper, Process, Response, Secrets
+from lastgood.ports.effects import (
+    Clock,
+    Conversation,
+    Credentials,
+    Evidence,
+    Files,
+    Http,
+    Keeper,
+    Process,
+    Response,
+    Secrets,
+)
 from lastgood.ports.families import Engine, Forge, Line, Migrator, Pin, Probe, Registry, Rival
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
@@ -14,6 +25,7 @@ __all__ = [
     "Credentials",
     "DeployRepo",
     "Engine",
+    "Evidence",
     "Files",
     "Forge",
     "Http",

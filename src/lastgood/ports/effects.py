@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from lastgood.model.command import Child, Command, Completed
+from lastgood.model.event import KeptFile
 from lastgood.model.facts import Fact
 
 
@@ -154,9 +155,17 @@ class Secrets(Protocol):
         ...
 
 
+class Evidence(msgspec.Struct, frozen=True):
+    """What a keeper kept, in which folder, and what it did not keep and why."""
+
+    folder: str
+    files: tuple[KeptFile, ...]
+    lost: tuple[str, ...] = ()
+
+
 class Keeper(Protocol):
     """Keeps what was seen on the operator's machine, secrets redacted."""
 
-    def keep(self, files: dict[str, bytes]) -> str:
-        """Keep files by name; the folder they are in. Secrets that one of them shows are redacted in all of them."""
+    def keep(self, files: dict[str, bytes]) -> Evidence:
+        """Keep files by name, durably. Secrets that one of them shows are redacted in all of them. Raises OSError."""
         ...

@@ -1,32 +1,63 @@
 """Evidence of a run, redacted before it is written: what one file shows to be a secret is masked in all of them."""
 
+import threading
 from contextlib import suppress
 
+from lastgood.model.event import KeptFile
+from lastgood.ports import Evidence
 from lastgood.record.bundle import Bundle
 from lastgood.record.redact import redact, redact_inspect, secrets_of_inspect
 
-_INSPECT = "inspect"
+_STRUCTURED = ("inspect", "rendered")
+"""What files that are JSON and name their secrets begin with."""
+_MOST = 1024 * 1024
+"""So many bytes of a file are kept: taking secrets out of one of them takes half a second, while production waits."""
+_MARGIN = 32 * 1024
+"""More than the longest secret that spans lines: one that the cut goes through is still seen to be one."""
 
 
 class RedactingKeeper:
-    """Implements `ports.Keeper` in one folder."""
+    """Implements `ports.Keeper` in one folder. What was found to be a secret once is masked in all that comes later."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
 
-    def keep(self, files: dict[str, bytes]) -> str:
-        """Redact and keep `files`; what was redacted is listed in `redacted.txt`. Raises OSError."""
-        bundle = Bundle(self._folder)
-        readable = {name: content for name, content in files.items() if not name.startswith(_INSPECT)}
-        known: set[str] = set()
-        for name in files.keys() - readable.keys():
-            with suppress(ValueError):  # what cannot be read cannot be redacted either, so it is not kept
-                readable[name] = redact_inspect(files[name])
-                known |= secrets_of_inspect(files[name])
-        report = [f"{name}: not kept, it cannot be read" for name in sorted(files.keys() - readable.keys())]
+    def keep(self, files: dict[str, bytes]) -> Evidence:
+        """Redact and keep `files`; of huge ones the beginning and the end. Raises OSError."""
+        bundle, kept = Bundle(self._folder), list[KeptFile]()
+        readable, lost = self._readable(files)
         for name, content in sorted(readable.items()):
-            clean, kinds = redact(content, known)
-            bundle.keep(name, clean)
-            report += [f"{name}: {kind}" for kind in kinds]
-        bundle.keep("redacted.txt", "\n".join(report).encode())
-        return self._folder
+            clean, kinds = _redacted(content, self._secrets())
+            where = bundle.keep(name, clean)
+            kept.append(KeptFile(name, where.file, where.sha256, where.size, kinds))
+        return Evidence(self._folder, tuple(kept), lost)
+
+    def _readable(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
+        """The files with what they name as secret masked; what cannot be read cannot be redacted, so it is not kept."""
+        readable = {name: content for name, content in files.items() if not name.startswith(_STRUCTURED)}
+        for name in files.keys() - readable.keys():
+            with suppress(ValueError):
+                readable[name] = redact_inspect(files[name])
+                self._learn(secrets_of_inspect(files[name]))
+        lost = (f"{name} was not kept: it cannot be read" for name in sorted(files.keys() - readable.keys()))
+        return readable, tuple(lost)
+
+    def _learn(self, secrets: frozenset[str]) -> None:
+        with self._lock:
+            self._known |= secrets
+
+    def _secrets(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(self._known)
+
+
+def _redacted(content: bytes, known: frozenset[str]) -> tuple[bytes, tuple[str, ...]]:
+    if len(content) <= _MOST + 2 * _MARGIN:
+        return redact(content, known)
+    half = _MOST // 2
+    head, head_kinds = redact(content[: half + _MARGIN], known)
+    tail, tail_kinds = redact(content[-half - _MARGIN :], known)
+    note = f"\n[... lastgood left {len(content) - _MOST} bytes out here ...]\n".encode()
+    return head[:half] + note + tail[-half:], tuple(dict.fromkeys((*head_kinds, *tail_kinds)))

@@ -10,6 +10,7 @@ from lastgood.model.event import (
     Entry,
     Event,
     Judged,
+    Kept,
     Resumed,
     RunEnded,
     RunStarted,
@@ -54,7 +55,7 @@ def _time(at: int, tz: tzinfo) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def _told(event: Event, because: dict[str, str]) -> Iterator[str]:
+def _told(event: Event, because: dict[str, str]) -> Iterator[str]:  # noqa: C901 - one per kind of event
     """The clauses of an event's sentence."""
     match event:
         case RunStarted():
@@ -68,6 +69,9 @@ def _told(event: Event, because: dict[str, str]) -> Iterator[str]:
         case StepFailed(step=step):
             yield f"{step}: {event.kind}, because {event.because}"
             yield from (f"next: {each}" for each in event.next)
+        case Kept(step=step, files=files, lost=lost):
+            yield f"{step}: kept as evidence: {', '.join(one.name for one in files) or 'nothing'}"
+            yield from lost
         case Judged(target=target, image=image, grade=grade):
             yield f"{image.name} on {target} is {grade}, because {event.because}"
         case Said(text=text):

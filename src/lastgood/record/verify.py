@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lastgood.model import chain
 from lastgood.model.chain import Fault, Line
-from lastgood.model.verified import Statement, Verdict, Verified, Witness
+from lastgood.model.verified import EvidenceCheck, Statement, Verdict, Verified, Witness
 
 _CUT = "a record that was rewritten as a whole, or cut off at its end, fits its hashes as well"
 
@@ -16,6 +16,7 @@ def verify(  # noqa: PLR0913 - all that is known of one record
     statements: Sequence[Statement],
     *,
     faults: Sequence[Fault] = (),
+    evidence: EvidenceCheck | None = None,
     chained_since: str = "",
     alone: bool = False,
 ) -> Verified:
@@ -31,11 +32,12 @@ def verify(  # noqa: PLR0913 - all that is known of one record
     witnesses = tuple(witness for witness, _ in checked)
     before = chain.unchained(lines)
     known = max((one.lines for one in witnesses), default=0)
-    limits = _limits(len(lines), before, known, chained_since, alone=alone)
+    limits = (*_limits(len(lines), before, known, chained_since, alone=alone), *_masked(lines))
     proven = known == len(lines) or (alone and before == 0)
     verdict = Verdict.BROKEN if wrong else Verdict.WHOLE if proven and lines else Verdict.UNPROVEN
     head = seals[-1] if seals else ""
-    return Verified(run, target, verdict, len(lines), head, before, witnesses, tuple(wrong), limits)
+    kept = evidence or EvidenceCheck()
+    return Verified(run, target, verdict, len(lines), head, before, witnesses, tuple(wrong), limits, kept)
 
 
 def _bare_end(lines: Sequence[Line]) -> list[Fault]:
@@ -62,6 +64,12 @@ def _heard(told: Statement, seals: Sequence[str]) -> tuple[Witness, list[Fault]]
             return Witness(told.where, known, because), [Fault(at, what)]
         known = max(known, at)
     return Witness(told.where, known, because), []
+
+
+def _masked(lines: Sequence[Line]) -> list[str]:
+    masked = [str(line.seq) for line in lines if line.covers]
+    which = f"lines {', '.join(masked)}" if len(masked) > 1 else f"line {''.join(masked)}"
+    return [f"secrets were taken out of {which}: the hash covers what was there, not what is to be seen"] * bool(masked)
 
 
 def _limits(count: int, before: int, known: int, since: str, *, alone: bool) -> tuple[str, ...]:

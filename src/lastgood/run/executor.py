@@ -21,6 +21,7 @@ from lastgood.model.event import (
     Event,
     Failure,
     Judged,
+    Kept,
     Resumed,
     Run,
     RunEnded,
@@ -62,9 +63,10 @@ from lastgood.observe.together import together
 from lastgood.plan.moves import End, host_of, lost, mixed
 from lastgood.plan.verdicts import verdicts
 from lastgood.plan.walk import next_move
-from lastgood.ports import Tools
+from lastgood.ports import Evidence, Tools
 from lastgood.run.desk import Desk
 from lastgood.run.doing import Doing, FirstLook, Sights, seen
+from lastgood.run.evidence import Witnessed
 from lastgood.run.leases import Leases
 from lastgood.run.record import SEARCHED
 from lastgood.run.steps import happened, perform, strangers
@@ -220,6 +222,7 @@ class _Execution:
         self._entries = list(desk.journal.entries(run))
         self._trail = Trail(desk, run, hosts if leases else (), resumed=bool(self._entries))
         self._lock = threading.RLock()
+        self._keeper = desk.keeper(run)
         self._fresh: Sights = {}
 
     def begin(self, started: RunStarted, hosts: Sights) -> RunEnded:
@@ -323,7 +326,7 @@ class _Execution:
             desk=desk,
             service=getattr(step, "service", ""),
             run=run,
-            keeper=desk.keeper(run.id),
+            keeper=Witnessed(self._keeper, partial(self._kept, step)),
             tell=desk.progress,
             child=lambda child: self._child(step, child),
             since=begun[0] if begun else desk.shared.clock.now(),
@@ -337,6 +340,9 @@ class _Execution:
             self._append(ChildStarted(step.id, child))
             if isinstance(step, SwitchStep | RestartStep | DownStep | LossyDownStep | ReloadStep):
                 self._trail.at(step.host)
+
+    def _kept(self, step: Step, found: Evidence) -> None:
+        self._append(Kept(step.id, self._desk.machine, found.files, found.lost))
 
     def _append(self, event: Event) -> None:
         with self._lock:  # preparations run side by side and journal their children

@@ -46,6 +46,7 @@ from lastgood.plan.planner import merged
 from lastgood.run import aside, checkout
 from lastgood.run.desk import Desk, repository
 from lastgood.run.doing import Doing, Outcome, Sights, seen
+from lastgood.run.evidence import keep_rendered, keep_sample
 from lastgood.run.gate import dependency_down, unseen, watch
 from lastgood.run.record import pin, record
 
@@ -189,7 +190,7 @@ def _capture(step: CaptureStep, doing: Doing) -> Outcome:
     placed = [msgspec.structs.replace(command, host=step.host) for _, command in wanted]
     answers = together([partial(doing.tools.process.run, command) for command in placed])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True)}
-    where = doing.keeper.keep({**found, **_configuration(doing)})
+    where = doing.keeper.keep({**found, **_configuration(doing)}).folder
     failed = [answer.why() for answer in answers if not answer.ok]
     missing = f"; not had: {'; '.join(failed)}" if failed else ""
     return StepDone(step.id, f"logs, inspect and configuration kept, secrets redacted{missing}", {"folder": where})
@@ -231,6 +232,7 @@ def _render(step: RenderStep, doing: Doing) -> Outcome:
     commands = engine.render(target, step, step.compose)
     placed = [msgspec.structs.replace(command, host=step.host) for command in commands]
     answers = together([partial(doing.tools.process.run, command) for command in placed])
+    keep_rendered(step, doing, answers)
     binds = engine.binds(step, answers)
     missing = files.missing(binds) if binds else ()
     # The service would start on an empty folder.
@@ -292,6 +294,7 @@ def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     asked = question(step, doing, seen(hosts[0], doing))
     target = msgspec.structs.replace(doing.target, hosts=hosts)
     decision, sample = watch(target, doing.tools, asked, doing.tell)
+    keep_sample(step, doing, decision, sample)
     if isinstance(decision, Passed):
         without = {WITHOUT: " ".join(gone)} if (gone := tuple(h for h in step.hosts if h not in hosts)) else {}
         return StepDone(step.id, f"every container runs {step.image.image.name}; {decision.because}", without)

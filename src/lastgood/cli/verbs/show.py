@@ -20,11 +20,8 @@ def command(session: Session, run: str | None) -> int:
     from lastgood.cli.carry import reported
     from lastgood.cli.text_runs import show_text
     from lastgood.journal.fold import fold
-    from lastgood.model.errors import UsageError
 
-    found = session.journal.find(run) if run is not None else session.journal.latest()
-    if found is None:
-        raise UsageError("There is no run in the journal yet.", next=("lastgood status",))
+    found = session.found(run)
     entries = session.journal.entries(found)
     folded = fold(entries)
     report = reported(entries, folded.ended)

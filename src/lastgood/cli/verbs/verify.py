@@ -1,35 +1,59 @@
 """`lastgood verify`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
+if TYPE_CHECKING:
+    from lastgood.model.verified import Verified
+
 
 @click.command("verify")
-@click.argument("run", required=False)
+@click.argument("what", required=False, metavar="[RUN|FILE.tar]")
 @click.option("--here", is_flag=True, help="Ask neither the hosts nor git what they know of the run.")
 @click.option("--head", default="", metavar="HASH", help="A hash of the record that you have from elsewhere.")
 @verb
-def command(session: Session, run: str | None, here: bool, head: str) -> int:
-    """Is the record of a run what was written down? RUN may be the beginning of an id; without it, the newest run.
+def command(session: Session, what: str | None, here: bool, head: str) -> int:
+    """Is the record of a run, or a bundle of it, what was written down?
 
-    Every line of the journal carries a hash of itself and of the line before it, and the run's hosts and commits carry
-    hashes too. Ends with 8 where a line was changed, removed, moved or added, and where that cannot be told.
+    RUN may be the beginning of an id; without it, the newest run. Every line of the journal carries a hash of itself
+    and of the line before it, and the run's hosts and commits carry hashes too. Ends with 8 where a line or a piece of
+    evidence was changed, removed, moved or added, and where that cannot be told.
 
     \b
     Examples:
       lastgood verify
       lastgood verify 20261122-174501-7f3a --here
+      lastgood verify lastgood-20261122-174501-7f3a.tar
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.text_verify import verified_text
-    from lastgood.model.errors import UsageError
-    from lastgood.recording import verified
 
-    found = session.journal.find(run) if run is not None else session.journal.latest()
-    if found is None:
-        raise UsageError("There is no run in the journal yet.", next=("lastgood status",))
-    service = None if here else lambda told: session.service if session.repo else session.service_at(told.repo)
-    result = verified(session.journal, found, service, head.strip().lower())
+    result = _verified(session, what, head.strip().lower(), here=here)
     session.answer("record", result, verified_text(result))
     return int(result.exit)
+
+
+def _verified(session: Session, what: str | None, head: str, *, here: bool) -> "Verified":
+    from lastgood.recording import verified, verified_bundle
+
+    if what is not None and what.endswith(".tar"):
+        asked = None if here or not session.repo else lambda _: session.service
+        return verified_bundle(_read(what), session.journal, asked, head, alone=here)
+    service = None if here else lambda told: session.service if session.repo else session.service_at(told.repo)
+    return verified(session.journal, session.places, session.found(what), service, head)
+
+
+def _read(file: str) -> bytes:
+    from pathlib import Path
+
+    from lastgood.model.errors import UsageError
+
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{file} cannot be read.", because=(getattr(error, "strerror", None) or str(error),)
+        ) from error

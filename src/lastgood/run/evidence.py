@@ -1,0 +1,75 @@
+"""What a run keeps as evidence besides what the bad release showed: what was rendered, and what was judged.
+
+None of it may stand in the way of a rollback: what cannot be had is left out, and a disk that takes no more is said.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from lastgood.model.command import Completed
+from lastgood.model.facts import Known, Unknown
+from lastgood.model.gate import Failed, Passed, Sample
+from lastgood.model.observed import HostView
+from lastgood.model.step import RenderStep, VerifyStep
+from lastgood.model.text import sanitise
+from lastgood.observe.together import together
+from lastgood.ports import Evidence, Keeper
+from lastgood.run.doing import Doing
+
+
+class Witnessed:
+    """A keeper that has what it kept written down in the journal, with hashes: later changes show."""
+
+    def __init__(self, keeper: Keeper, tell: Callable[[Evidence], None]) -> None:
+        self._keeper = keeper
+        self._tell = tell
+
+    def keep(self, files: dict[str, bytes]) -> Evidence:
+        """Keep files and tell what was kept. Raises OSError."""
+        found = self._keeper.keep(files)
+        self._tell(found)
+        return found
+
+
+def keep_rendered(step: RenderStep, doing: Doing, answers: Sequence[Completed]) -> None:
+    """Keep what the engine made of the release's files."""
+    found = {f"rendered-{step.id}-{at}.json": one.stdout for at, one in enumerate(answers, 1) if one.ok and one.stdout}
+    _keep(doing, found)
+
+
+def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sample: Sample) -> None:
+    """Keep what the gate saw last and how it decided, with logs and inspect of the containers that it judged.
+
+    A `check` keeps none: nothing is changed by one, and they are many.
+    """
+    if doing.run.plan.action == "check":
+        return
+    told = msgspec.json.format(msgspec.json.encode({"decision": decision, "sample": sample}), indent=2)
+    wanted = [
+        (_placed(name, host, sample), msgspec.structs.replace(command, host=host))
+        for host, containers in sample.containers.items()
+        if isinstance(containers, Known)
+        for name, command in doing.tools.engine.evidence(doing.target, HostView(containers, Unknown("not asked")))
+    ]
+    answers = together([partial(doing.tools.process.run, command) for _, command in wanted])
+    found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True) if a.ok}
+    _keep(doing, {f"gate-{step.id}.json": told, **found})
+
+
+def _placed(name: str, host: str, sample: Sample) -> str:
+    """A file's name, with the host in it where there are several."""
+    if len(sample.containers) == 1:
+        return name
+    stem, _, ending = name.rpartition(".")
+    return f"{stem}-{host}.{ending}"
+
+
+def _keep(doing: Doing, files: dict[str, bytes]) -> None:
+    if not files:
+        return
+    try:
+        doing.keeper.keep(files)
+    except OSError as error:
+        doing.tell(f"evidence cannot be kept: {sanitise(error.strerror or str(error))}")

@@ -1,0 +1,59 @@
+"""What is kept: redacted before it is written, bounded, whatever the bytes are."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lastgood.ports import Evidence
+from lastgood.record.keeper import RedactingKeeper
+
+MIB = 1024 * 1024
+
+
+def kept(tmp_path: Path, **files: bytes) -> tuple[Evidence, dict[str, bytes]]:
+    found = RedactingKeeper(str(tmp_path)).keep(files)
+    return found, {one.name: (tmp_path / one.file).read_bytes() for one in found.files}
+
+
+def inspect(password: str) -> bytes:
+    return json.dumps([{"Config": {"Env": [f"DB_PASSWORD={password}"]}}]).encode()
+
+
+def test_a_secret_that_one_file_names_must_be_masked_in_all_and_be_listed(tmp_path: Path) -> None:
+    found, content = kept(tmp_path, inspect=inspect("hunter2-xyz"), log=b"login hunter2-xyz failed", plain=b"fine")
+    assert content["log"] == b"login <redacted> failed"
+    assert {one.name: one.redacted for one in found.files}["log"] == ("known secret",)
+    assert {one.name: one.redacted for one in found.files}["plain"] == ()
+
+
+def test_a_secret_that_was_known_once_must_be_masked_in_what_comes_later(tmp_path: Path) -> None:
+    keeper = RedactingKeeper(str(tmp_path))
+    keeper.keep({"inspect.json": inspect("hunter2-xyz")})
+    later = keeper.keep({"out.txt": b"connecting with hunter2-xyz"}).files[0]
+    assert (tmp_path / later.file).read_bytes() == b"connecting with <redacted>"
+
+
+@pytest.mark.parametrize("content", [b"\x00\xff\xfe binary \x80", b"\x1b]0;owned\x07\x1b[2J", b"", b"\r\n\x00"])
+def test_binary_logs_and_terminal_escapes_must_be_kept_as_they_are(tmp_path: Path, content: bytes) -> None:
+    assert kept(tmp_path, log=content)[1]["log"] == content
+
+
+def test_an_endless_log_must_be_kept_at_both_ends_without_the_secret_that_the_cut_goes_through(tmp_path: Path) -> None:
+    half, key = MIB // 2, b"-----BEGIN RSA PRIVATE KEY-----\n" + b"Zm9vYmFy\n" * 900 + b"-----END RSA PRIVATE KEY-----"
+    filler = b"." * 20 * MIB
+    head = b"begin" + filler[: half - 4000] + key + filler
+    tail = filler + key + filler[: half - 4000] + b"end"
+    for name, content in (("head", head), ("tail", tail)):
+        clean = kept(tmp_path / name, log=content)[1]["log"]
+        assert len(clean) < MIB + 100
+        assert b"Zm9vYmFy" not in clean
+        assert b"bytes out here ...]" in clean
+    assert kept(tmp_path, log=head)[1]["log"].startswith(b"begin")
+    assert kept(tmp_path, log=tail)[1]["log"].endswith(b"end")
+
+
+def test_what_cannot_be_read_must_not_be_kept_and_be_named(tmp_path: Path) -> None:
+    found, content = kept(tmp_path, inspect=b"[{", rendered=b"\xff", log=b"x")
+    assert content == {"log": b"x"}
+    assert [lost.split()[0] for lost in found.lost] == ["inspect", "rendered"]
