@@ -43,6 +43,7 @@ from lastgood.model.revert import Built, Commit, Passed, Reverted, Reverting, So
 from lastgood.model.standing import Ahead, DatabaseStatus, Deviation, Resolution, Truth
 from lastgood.model.step import Pinned, Runnable, Step
 from lastgood.model.verified import Bundled, EvidenceCheck, Verdict, Verified, Witness
+from lastgood.retelling import Retold
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/json.md").read_text()
@@ -67,6 +68,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "A run line:": RunLine,
     "## `record`": Verified,
     "## `bundle`": Bundled,
+    "## `postmortem`": Retold,
     "A check. One that is `fail` makes the exit code 8:": Check,
     "## `database`": DatabaseStatus,
     "An ahead:": Ahead,

@@ -24,6 +24,7 @@ def test_a_secret_that_one_file_names_must_be_masked_in_all_and_be_listed(tmp_pa
     found, content = kept(tmp_path, inspect=inspect("hunter2-xyz"), log=b"login hunter2-xyz failed", plain=b"fine")
     assert content["log"] == b"login <redacted> failed"
     assert {one.name: one.redacted for one in found.files}["log"] == ("known secret",)
+    assert {one.name: one.redacted for one in found.files}["inspect"] == ("value of a secret name",)
     assert {one.name: one.redacted for one in found.files}["plain"] == ()
 
 

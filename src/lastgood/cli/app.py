@@ -23,6 +23,7 @@ VERBS: Final = {
     "show": "One run, line by line.",
     "verify": "Is the record of a run, or a bundle of it, what was written down?",
     "bundle": "Everything that was kept of a run in one tar, to hand over.",
+    "postmortem": "A run told for people, complete up to where only people can think.",
     "resume": "Take up a run that stopped half-way.",
     "settle": "Bring git to what runs, after a run that ended mitigated.",
     "abort": "Put back what was before a run.",

@@ -10,6 +10,8 @@ from lastgood.cli.session import Session
 
 P = ParamSpec("P")
 
+_COMPLETED = 50
+
 
 _REPO = "The deploy repo; else LASTGOOD_REPO, else the one around here."
 
@@ -56,6 +58,17 @@ def _services(context: click.Context, _parameter: click.Parameter, incomplete: s
 
 def _environments(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     return _names(context, incomplete, envs=True)
+
+
+def runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the id of a run: of the newest in this machine's journal."""
+    from lastgood.model.errors import LastgoodError
+
+    session = Session((), json=False, repo=context.params.get("repo"), no_color=True, quiet=True)
+    try:
+        return [run for run in session.journal.runs()[:_COMPLETED] if run.startswith(incomplete)]
+    except LastgoodError:
+        return []
 
 
 def target(function: Callable[..., int]) -> Callable[..., int]:

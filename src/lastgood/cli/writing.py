@@ -26,8 +26,7 @@ def write_new(file: str, content: bytes) -> None:
         finally:
             aside.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{file} cannot be written.", because=(sanitise(why),)) from error
+        raise UsageError(f"{file} cannot be written.", because=(_why(error),)) from error
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -42,3 +41,40 @@ def _same(path: Path, content: bytes) -> bool:
     with contextlib.suppress(OSError, ValueError):
         return path.is_file() and path.read_bytes() == content
     return False
+
+
+def read_text(file: str) -> str | None:
+    """What is in a text file; None where there is none. Raises UsageError where it cannot be read."""
+    try:
+        return Path(file).read_bytes().decode()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read.", because=(_why(error),)) from error
+
+
+def replace_text(file: str, text: str, before: str | None) -> None:
+    """Put `text` in place of `before`, whole or not at all, where a link leads to as well.
+
+    Raises UsageError where it cannot be written, or somebody changed the file meanwhile.
+    """
+    if before is None:
+        write_new(file, text.encode(errors="replace"))
+        return
+    path = Path(os.path.realpath(file))
+    aside = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        try:
+            _write(aside, text.encode(errors="replace"))
+            aside.chmod(path.stat().st_mode & 0o777)
+            if read_text(file) != before:
+                raise UsageError(f"{file} was changed meanwhile.", next=("do it again",))
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written.", because=(_why(error),)) from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    return sanitise(getattr(error, "strerror", None) or str(error))

@@ -6,7 +6,7 @@ from contextlib import suppress
 from lastgood.model.event import KeptFile
 from lastgood.ports import Evidence
 from lastgood.record.bundle import Bundle
-from lastgood.record.redact import redact, redact_inspect, secrets_of_inspect
+from lastgood.record.redact import MASK, redact, redact_inspect, secrets_of_inspect
 
 _STRUCTURED = ("inspect", "rendered")
 """What files that are JSON and name their secrets begin with."""
@@ -30,6 +30,7 @@ class RedactingKeeper:
         readable, lost = self._readable(files)
         for name, content in sorted(readable.items()):
             clean, kinds = _redacted(content, self._secrets())
+            kinds = (*_in_place(name, content), *kinds)
             where = bundle.keep(name, clean)
             kept.append(KeptFile(name, where.file, where.sha256, where.size, kinds))
         return Evidence(self._folder, tuple(kept), lost)
@@ -51,6 +52,11 @@ class RedactingKeeper:
     def _secrets(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._known)
+
+
+def _in_place(name: str, content: bytes) -> tuple[str, ...]:
+    """What was taken out of a document by its names already."""
+    return ("value of a secret name",) if name.startswith(_STRUCTURED) and MASK.encode() in content else ()
 
 
 def _redacted(content: bytes, known: frozenset[str]) -> tuple[bytes, tuple[str, ...]]:

@@ -23,7 +23,8 @@ _LEAST_BASE64 = 6
 _URL_PASSWORD: Final = re.compile(r"://[^\s/?#:@\"']*:([^\s/?#\"']+)@")
 _PAIR: Final = re.compile(r"-{0,2}([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
 
-_MASK: Final = "<redacted>"
+MASK: Final = "<redacted>"
+"""What stands in place of a secret."""
 
 # Kind, pattern; what the group `secret` matches is masked. Lengths are bounded, so that hostile output (a thousand
 # BEGIN lines without an END) costs no more than its length.
@@ -141,9 +142,9 @@ def _mapped(node: object, known: re.Pattern[bytes] | None, name: str = "") -> ob
         return node
     pair = _PAIR.fullmatch(node)
     if looks_secret(name, node):
-        return _MASK
+        return MASK
     if pair and pair[2] and looks_secret(pair[1], pair[2]):  # that it is empty may be the diagnosis
-        return node[: pair.start(2)] + _MASK
+        return node[: pair.start(2)] + MASK
     return _redacted(_bytes(node), known)[0].decode(errors="replace")
 
 
@@ -156,7 +157,7 @@ def _any_of(known: Iterable[str]) -> re.Pattern[bytes] | None:
 def _redacted(text: bytes, known: re.Pattern[bytes] | None) -> tuple[bytes, tuple[str, ...]]:
     kinds: list[str] = []
     if known is not None:
-        text, count = known.subn(_MASK.encode(), text)
+        text, count = known.subn(MASK.encode(), text)
         kinds += ["known secret"] * bool(count)
     for kind, pattern in _LOOKS:
         masked = pattern.sub(_masked, text)
@@ -207,4 +208,4 @@ def _masked(found: re.Match[bytes]) -> bytes:
     if name is not None and not looks_secret(name.decode(), groups["secret"].decode(errors="replace").strip("\"'")):
         return found[0]
     start, end = (at - found.start() for at in found.span("secret"))
-    return found[0][:start] + _MASK.encode() + found[0][end:]
+    return found[0][:start] + MASK.encode() + found[0][end:]

@@ -2,12 +2,12 @@
 
 import click
 
-from lastgood.cli.options import verb
+from lastgood.cli.options import runs, verb
 from lastgood.cli.session import Session
 
 
 @click.command("bundle")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=runs)
 @click.option("--output", metavar="FILE", help="Write it there; else to lastgood-RUN.tar here.")
 @verb
 def command(session: Session, run: str | None, output: str | None) -> int:
@@ -21,7 +21,7 @@ def command(session: Session, run: str | None, output: str | None) -> int:
       lastgood bundle
       lastgood bundle 20261122-174501-7f3a --output /tmp/incident.tar
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
-    from lastgood.cli.text_verify import bundled_text
+    from lastgood.cli.text_record import bundled_text
     from lastgood.cli.writing import write_new
     from lastgood.recording import bundled, packed
 

@@ -2,12 +2,12 @@
 
 import click
 
-from lastgood.cli.options import verb
+from lastgood.cli.options import runs, verb
 from lastgood.cli.session import Session
 
 
 @click.command("show")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=runs)
 @verb
 def command(session: Session, run: str | None) -> int:
     """One run, line by line, with times. RUN may be the beginning of an id; without it, the newest run.

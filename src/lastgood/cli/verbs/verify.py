@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastgood.cli.options import verb
+from lastgood.cli.options import runs, verb
 from lastgood.cli.session import Session
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("what", required=False, metavar="[RUN|FILE.tar]")
+@click.argument("what", required=False, metavar="[RUN|FILE.tar]", shell_complete=runs)
 @click.option("--here", is_flag=True, help="Ask neither the hosts nor git what they know of the run.")
 @click.option("--head", default="", metavar="HASH", help="A hash of the record that you have from elsewhere.")
 @verb
@@ -29,7 +29,7 @@ def command(session: Session, what: str | None, here: bool, head: str) -> int:
       lastgood verify 20261122-174501-7f3a --here
       lastgood verify lastgood-20261122-174501-7f3a.tar
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
-    from lastgood.cli.text_verify import verified_text
+    from lastgood.cli.text_record import verified_text
 
     result = _verified(session, what, head.strip().lower(), here=here)
     session.answer("record", result, verified_text(result))

@@ -1,9 +1,13 @@
-"""What became of checking a run's record, as text."""
+"""What was made of a run's record, as text: whether it is whole, its bundle, its post-mortem."""
 
 import shlex
+from typing import TYPE_CHECKING
 
 from lastgood.cli.words import field
 from lastgood.model.verified import Bundled, EvidenceCheck, Verdict, Verified, Witness
+
+if TYPE_CHECKING:
+    from lastgood.retelling import Retold
 
 _SAID = {
     Verdict.WHOLE: "is what was written down",
@@ -41,6 +45,14 @@ def bundled_text(found: Bundled) -> tuple[str, ...]:
         *field("redacted", *(found.redacted or ("nothing looked like a secret",))),
         *field("missing", *(one for one in found.missing if one not in found.damaged)),
         *field("next", f"lastgood verify {shlex.quote(found.file)}"),
+    )
+
+
+def retold_text(found: "Retold") -> tuple[str, ...]:
+    """Where the post-mortem is, and what is left for people."""
+    return (
+        f"{found.file} tells of run {found.run}: {found.status}.",
+        *field("open", *found.questions),
     )
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from lastgood.cli.verbs import bundle, postmortem, show, verify
 from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit
 from lastgood.model.event import RunEnded, Said
@@ -80,3 +82,11 @@ def test_a_bundle_must_be_written_once_verified_and_never_overwrite(
 
 def test_no_run_at_all_must_be_usage(lastgood: Callable[..., Any]) -> None:
     assert lastgood("verify").code == Exit.USAGE
+
+
+def test_run_ids_must_be_completed(journal: Path) -> None:
+    assert journal.exists()
+    for verb in (bundle, postmortem, show, verify):
+        found = verb.command.params[0].shell_complete(click.Context(verb.command), RUN[:6])
+        assert [one.value for one in found] == [RUN]
+        assert verb.command.params[0].shell_complete(click.Context(verb.command), "x") == []

@@ -1,0 +1,138 @@
+"""What a run's record says of the incident: times, lengths, and what is not known. Pure; nothing is made up."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from lastgood.model.errors import Exit
+from lastgood.model.event import Entry, Failure, Kept, Resumed, Run, Said, StepDone, StepFailed, StepStarted
+from lastgood.model.plan import Attempt
+from lastgood.model.release import Release
+from lastgood.model.step import VerifyStep
+
+_NANO = 1_000_000_000
+_GAP = 300.0
+"""So many seconds without a line in the record are asked about."""
+
+STATUS = {
+    Exit.DONE: "resolved",
+    Exit.MITIGATED: "mitigated, not resolved",
+    Exit.FAILED_RESTORED: "failed; what was before is back",
+    Exit.IN_DOUBT: "in doubt",
+    Exit.NEEDS_HUMAN: "needs a human",
+    Exit.WORLD_MOVED: "over; somebody else acted since",
+}
+
+
+class Times(msgspec.Struct, frozen=True):
+    """When what happened, in Unix seconds; None where the record does not say.
+
+    `changed` is when the release that was left was committed, `detected` what a person stated, `decided` when the plan
+    was approved, `mitigated` when the release that was put back was proven, `resolved` when git and runtime agreed.
+    """
+
+    changed: float | None
+    detected: float | None
+    decided: float
+    mitigated: float | None
+    resolved: float | None
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A time without any line, after line `after`."""
+
+    after: int
+    seconds: float
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """A run, added up for people."""
+
+    run: Run
+    entries: tuple[Entry, ...]
+    status: str
+    times: Times
+    winner: Attempt | None
+    gaps: tuple[Gap, ...]
+    evidence: tuple[Kept, ...]
+    head: str
+
+
+def incident(run: Run, entries: Sequence[Entry], head: str, detected: float | None = None) -> Incident:
+    """Add a run up. `head` is the hash of its newest line, `detected` when a person says that it was noticed."""
+    ended = run.ended
+    status = STATUS.get(ended.exit, "ended") if ended else "not over"
+    won = _winner(run) if not run.aborting else None
+    proven = [e.at / _NANO for e in entries if won and isinstance(e.event, StepDone) and e.event.step in _proofs(won)]
+    over = entries[-1].at / _NANO if ended and ended.exit is Exit.DONE and won else None
+    changed = max((one.at for one in left(run)), default=None)
+    times = Times(changed, detected, entries[0].at / _NANO, max(proven, default=None), over)
+    kept = tuple(e.event for e in entries if isinstance(e.event, Kept))
+    return Incident(run, tuple(entries), status, times, won, tuple(_gaps(entries)), kept, head)
+
+
+def left(run: Run) -> tuple[Release, ...]:
+    """The releases that the run was to leave, as far as they are known in git."""
+    moving = {part.service for attempt in run.plan.attempts for part in attempt.parts if part.moves}
+    return tuple(one.release for one in run.plan.members if one.release and one.service in moving)
+
+
+def moves(run: Run, won: Attempt | None) -> Iterator[tuple[str, Release | None, Release]]:
+    """Each service that moves: its name, the release that it left, and the one that it went, or was to go, to."""
+    attempt = won or next(iter(run.plan.attempts), None)
+    for part in attempt.parts if attempt else ():
+        member = next((one for one in run.plan.members if one.service == part.service), None)
+        if part.moves:
+            yield part.service, member.release if member else None, part.release
+
+
+def failures(entries: Sequence[Entry]) -> tuple[StepFailed, ...]:
+    """Every step that failed on the way, whether or not it was done again."""
+    return tuple(e.event for e in entries if isinstance(e.event, StepFailed))
+
+
+def takings_up(entries: Sequence[Entry]) -> tuple[Resumed, ...]:
+    """Every time that the run was taken up again."""
+    return tuple(e.event for e in entries if isinstance(e.event, Resumed))
+
+
+def notes(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What was said beside the steps: walking on, retries, interruptions."""
+    return tuple(e.event.text for e in entries if isinstance(e.event, Said))
+
+
+def spans(entries: Sequence[Entry]) -> tuple[tuple[str, float, float | None, bool], ...]:
+    """Each try at a step: its id, begin and end in seconds since the first line (None: no end), whether it failed."""
+    open_: dict[str, float] = {}
+    found: list[tuple[str, float, float | None, bool]] = []
+    for entry in entries:
+        at, event = (entry.at - entries[0].at) / _NANO, entry.event
+        if isinstance(event, StepStarted):
+            open_[event.step] = at
+        elif isinstance(event, StepDone | StepFailed) and event.step in open_:
+            found.append((event.step, open_.pop(event.step), at, isinstance(event, StepFailed)))
+    rest = [(step, begun, None, True) for step, begun in open_.items()]
+    return tuple(sorted((*found, *rest), key=lambda one: one[1]))
+
+
+def blamed(run: Run, entries: Sequence[Entry]) -> tuple[StepFailed, ...]:
+    """What failed of the releases that were tried."""
+    known = {step.id for step in run.plan.steps() if isinstance(step, VerifyStep)}
+    return tuple(one for one in failures(entries) if one.step in known and one.kind is Failure.RELEASE)
+
+
+def _winner(run: Run) -> Attempt | None:
+    return next(
+        (one for one in run.plan.attempts if (ids := _proofs(one)) and all(id_ in run.done for id_ in ids)), None
+    )
+
+
+def _proofs(attempt: Attempt) -> tuple[str, ...]:
+    return tuple(step.id for step in attempt.steps if isinstance(step, VerifyStep) and step.probed)
+
+
+def _gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
+    for before, after in pairwise(entries):
+        if (seconds := (after.at - before.at) / _NANO) > _GAP:
+            yield Gap(before.seq, seconds)

@@ -1,0 +1,122 @@
+"""What a run leaves open: questions from its gaps, and what must be so before a bad release may come back. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from lastgood.model.duration import spoken
+from lastgood.model.errors import Exit
+from lastgood.model.event import Judged
+from lastgood.model.release import Grade, Image
+from lastgood.model.step import DownStep, LossyDownStep
+from lastgood.record.incident import Incident, blamed, failures, left, takings_up
+from lastgood.record.prose import Block, Bullets, Para, Q, Rich
+
+_LONG: Final = 600.0
+
+
+def questions(found: Incident) -> Iterator[Rich]:
+    """What the record does not say, or what it shows to be unusual; at least what nobody can know from it."""
+    yield from _of_times(found)
+    yield from _of_the_run(found)
+    yield from _of_the_end(found)
+
+
+def _of_times(found: Incident) -> Iterator[Rich]:
+    times = found.times
+    if times.detected is None:
+        yield ("When was it noticed, by whom or by what? ", Q("lastgood postmortem RUN --detected TIME"), " notes it.")
+    if times.changed is None and found.run.plan.action == "rollback":
+        yield ("Which commit brought the release that was left? Git does not tell.",)
+    since = times.detected if times.detected is not None else times.changed
+    if since is not None and (waited := times.decided - since) > _LONG:
+        what = "it was noticed" if times.detected is not None else "the release was committed"
+        yield (f"{spoken(waited)} went by from when {what} until the plan was approved: what was being looked at?",)
+    for gap in found.gaps:
+        yield (f"{spoken(gap.seconds)} went by after line {gap.after} without a line: what was being waited for?",)
+
+
+def _of_the_run(found: Incident) -> Iterator[Rich]:
+    for one in failures(found.entries):
+        if one not in blamed(found.run, found.entries):
+            yield ("Why did ", Q(one.step), " fail: ", Q(one.because), "?")
+    if takings_up(found.entries):
+        yield ("What stopped the run half-way?",)
+    if not found.run.signature and found.run.plan.action == "rollback":
+        yield (
+            "No look saw the release fail before it was left. What was wrong with it, and what could have shown it?",
+        )
+    for warning in found.run.plan.warnings:
+        yield ("It was warned, and gone on with: ", Q(warning), ". Was that right?")
+    for host in found.run.plan.left_out:
+        yield ("What became of ", Q(host.host), ", which was left out?")
+    if any(kept.lost for kept in found.evidence) or not found.evidence:
+        yield ("Evidence is missing. Where else is it to be had?",)
+
+
+def _of_the_end(found: Incident) -> Iterator[Rich]:
+    ended = found.run.ended
+    if ended is None:
+        yield ("The run has no end. Is it still going on?",)
+    elif ended.exit is Exit.MITIGATED:
+        yield ("Git does not say yet what runs. Who settles it? ", Q(f"lastgood settle {found.run.id}"))
+    elif ended.exit is not Exit.DONE:
+        yield ("The run ended with ", Q(ended.what), " What serves now, and who looks after it?")
+    if found.winner is not None and not condemned(found):
+        yield ("No release was shown to be bad by it. What is to become of the one that was left?",)
+
+
+def condemned(found: Incident) -> tuple[tuple[str, Image, str], ...]:
+    """The releases that the run has shown to be bad: target, image, why."""
+    said = (entry.event for entry in found.entries if isinstance(entry.event, Judged))
+    bad = [(one.target, one.image, one.because) for one in said if one.grade is Grade.BAD]
+    return tuple(dict.fromkeys(bad))
+
+
+def again(found: Incident) -> Iterator[Block]:
+    """The plan for a new deployment, as far as it follows from the record."""
+    bad = condemned(found)
+    if not bad:
+        yield Para(("The run has condemned no release. ", *_left(found)))
+    for target, image, because in bad:
+        service, _, env = target.partition("/")
+        lift = f"lastgood quarantine lift {service} {env} {image.name} --because REASON"
+        yield Para((Q(str(image)), " on ", Q(target), " was shown to be bad: ", Q(because), "."))
+        yield Bullets(
+            (
+                ("It is in quarantine where the rollback is in git: ", Q(f"lastgood quarantine list {service} {env}")),
+                ("The cause is found and its cure is in a ", "new release, under another tag", "."),
+                ("A probe, a test or a user flow would show the same failure before users do.",),
+                ("Should something else have been the cause, it is let go with the reason: ", Q(lift)),
+            ),
+            boxes=True,
+        )
+    yield Bullets(tuple(_besides(found)), boxes=True)
+
+
+def _left(found: Incident) -> Rich:
+    names = ", ".join(one.image.name for one in left(found.run))
+    return ("Until the cause is known, keep out what was left: ", Q(names)) if names else ()
+
+
+def _besides(found: Incident) -> Iterator[Rich]:
+    """What went back together with the image and has to come again."""
+    run = found.run
+    done = [step for step in run.plan.steps() if step.id in run.done]
+    for step in done:
+        if isinstance(step, DownStep | LossyDownStep):
+            yield ("The schema went back; the new release migrates it again: ", Q(step.because))
+    paths = dict.fromkeys(c.path for one in (found.winner,) if one for c in one.changes)
+    if len(paths) > 1:
+        yield (
+            "Configuration went back too; what of it is still wanted comes with the new release: ",
+            Q(", ".join(paths)),
+        )
+    if run.ended and run.ended.exit is Exit.MITIGATED:
+        yield (
+            "Git pins what runs first, or the next deploy brings the bad release back: ",
+            Q(f"lastgood settle {run.id}"),
+        )
+    services = dict.fromkeys(member.service for member in run.plan.members)
+    env = run.plan.target.rpartition("/")[2]
+    for service in services:
+        yield ("After the deployment it is judged: ", Q(f"lastgood check {service} {env}"))
