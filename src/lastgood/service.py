@@ -12,8 +12,8 @@ from lastgood.git.origin import read_origin
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.errors import Exit, LastgoodError, UsageError
-from lastgood.model.event import Entry, Run, RunEnded
+from lastgood.model.errors import Exit, LastgoodError, Refused, UsageError
+from lastgood.model.event import Entry, Event, Run, RunEnded
 from lastgood.model.facts import Unknown
 from lastgood.model.observed import Observed
 from lastgood.model.plan import Approved, NothingToDo, auto_approve
@@ -188,8 +188,8 @@ class Service:
         self._landed(group, self.journal.latest(group.name), tell)
         if before and recorded and self._unsettled(before):  # this run recorded what runs now
             what = f"{group.name} was rolled back again since; there is nothing left to settle."
-            entry = self.journal.append(before, RunEnded(Exit.WORLD_MOVED, what), SystemClock().now())
-            trail.told_later(desk, before, self.run(before).plan.hosts, entry)
+            self.journal.append(before, RunEnded(Exit.WORLD_MOVED, what), SystemClock().now())
+            trail.told_later(desk, before, self.run(before).plan.hosts)
         return ended
 
     def check(self, group: Group, tell: Teller) -> RunEnded:
@@ -250,6 +250,21 @@ class Service:
     def run(self, run: str) -> Run:
         """One run, added up from the journal."""
         return fold(self.journal.entries(run))
+
+    def note(self, run_id: str, event: Event) -> None:
+        """Add to the record of a run what a person says about it, here and on its hosts.
+
+        Raises Refused where it stopped half-way: whoever takes it up would not know of it.
+        """
+        self.adopt(run_id)
+        run = self.run(run_id)
+        if (run.ended is None or run.ended.exit is Exit.IN_DOUBT) and not self.live.alive(run_id):
+            raise Refused(f"Run {run_id} stopped half-way.", next=(f"lastgood resume {run_id}",))
+        self.journal.append(run_id, event, SystemClock().now())
+        service, _, env = run.plan.target.partition("/")
+        desk = self._desk(self.group(service, env), Teller(lambda _: None, lambda _: None))
+        if not self.live.alive(run_id):  # else the run itself has lines on their way there
+            trail.told_later(desk, run_id, run.plan.hosts if run.plan.action != "check" else ())
 
     def resume(self, run_id: str, tell: Teller, *, aborting: bool = False, take_over: bool = False) -> RunEnded:
         """Take a run up again, or put back what was before it.

@@ -15,11 +15,13 @@ from lastgood.cli.app import VERBS
 from lastgood.config.load import load
 from lastgood.config.schema import (
     BackupsFile,
+    ChecklistFile,
     DatabaseFile,
     EnvironmentFile,
     File,
     GateFile,
     MigrationsFile,
+    PointFile,
     ServiceFile,
     SourceFile,
     WalkBackFile,
@@ -41,6 +43,8 @@ FILES = (
     MigrationsFile,
     BackupsFile,
     SourceFile,
+    ChecklistFile,
+    PointFile,
 )
 FAMILIES: tuple[Family, ...] = get_args(Family)
 

@@ -15,6 +15,7 @@ from lastgood.cli.out import VERSION, Error
 from lastgood.model import diagnosis, errors, lint
 from lastgood.model.backups import BackupMade, Backups, Checked, Kept, Verification
 from lastgood.model.chain import Fault
+from lastgood.model.checklist import Checklist, Phase, Point, Standing, State
 from lastgood.model.database import Backup, Difference
 from lastgood.model.lint import Finding, Linted, Proof, Proved
 from lastgood.model.observed import Container, Look
@@ -69,6 +70,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `record`": Verified,
     "## `bundle`": Bundled,
     "## `postmortem`": Retold,
+    "## `checklist`": Checklist,
+    "A standing:": Standing,
     "A check. One that is `fail` makes the exit code 8:": Check,
     "## `database`": DatabaseStatus,
     "An ahead:": Ahead,
@@ -191,6 +194,7 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
     assert names(LeftOut) == ["host", "because"]
     assert (names(Checked), names(Stopped)) == (["at", "restored"], ["host", "name"])
     assert (names(Witness), names(Fault)) == (["where", "lines", "because"], ["line", "what"])
+    assert names(Point) == ["phase", "id", "text", "check"]
     assert names(EvidenceCheck) == ["named", "here", "elsewhere"]
     assert names(Rows) == ["table", "now", "then"]
     assert names(Pinned) == ["service", "image"]
@@ -198,7 +202,7 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
 
 
 def test_every_word_of_an_enumeration_must_be_documented() -> None:
-    words = [*Scope, *Grade, *Health, *Mark, *Truth, *Verdict, *lint.Mark, *lint.Outcome]
+    words = [*Scope, *Grade, *Health, *Mark, *Truth, *Verdict, *State, *Phase, *lint.Mark, *lint.Outcome]
     words += [*diagnosis.Scenario, *diagnosis.Source, *diagnosis.Confidence, *diagnosis.Action]
     assert [word.value for word in words if f"`{word.value}`" not in PAGE] == []
 

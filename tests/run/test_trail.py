@@ -11,9 +11,10 @@ import pytest
 from lastgood.effects.files import LocalFiles
 from lastgood.journal import codec
 from lastgood.journal.store import Journal
+from lastgood.model import chain
 from lastgood.model.chain import Line
 from lastgood.model.errors import Exit, InDoubt, Refused
-from lastgood.model.event import Entry, RunEnded, Said, StepDone, StepStarted
+from lastgood.model.event import Entry, Event, RunEnded, Said, StepDone, StepStarted
 from lastgood.ports import Files
 from lastgood.run import trail
 from lastgood.run.trail import Trail
@@ -225,3 +226,30 @@ def test_a_run_that_was_adopted_must_go_on_here_under_the_next_number(tmp_path: 
     with Journal(str(tmp_path / "own.db")) as journal:
         journal.adopt(rows(LINES[:4]))
         assert journal.append(RUN, RunEnded(Exit.DONE, "done"), 9).seq == 5
+
+
+def told_later(state: Path, place: Callable[[str], Files], *events: Event) -> None:
+    """A run that ended with LINES gets more lines on the machine whose journal has them."""
+    with Journal(f"{state}/own.db") as journal:
+        for at, event in enumerate((*EVENTS, *events)):
+            journal.append(RUN, event, LINES[at].at if at < len(LINES) else at)
+        one = desk(place, state)
+        one.journal = journal
+        trail.told_later(one, RUN, ("local",))
+
+
+@pytest.mark.parametrize("known", [0, 2, 5])
+def test_what_a_run_gets_after_its_end_must_be_told_with_all_that_the_host_lacks(known: int, tmp_path: Path) -> None:
+    written(tmp_path, LINES[:known]) if known else None
+    told_later(tmp_path, lambda _: LocalFiles(), Said("later"))
+    assert [entry.event for entry in read(tmp_path)] == [*EVENTS, Said("later")]
+    assert chain.misfit(stored(tmp_path)) is None
+
+
+def test_a_host_that_knows_the_run_otherwise_or_is_silent_must_be_left_as_it_is(tmp_path: Path) -> None:
+    other = (*LINES[:2], msgspec.structs.replace(LINES[2], event=Said("elsewhere")))
+    path = written(tmp_path, other)
+    before = path.read_bytes()
+    told_later(tmp_path, lambda _: LocalFiles(), Said("later"))
+    assert path.read_bytes() == before
+    told_later(tmp_path / "gone", lambda _: Silent(), Said("later"))

@@ -24,6 +24,7 @@ VERBS: Final = {
     "verify": "Is the record of a run, or a bundle of it, what was written down?",
     "bundle": "Everything that was kept of a run in one tar, to hand over.",
     "postmortem": "A run told for people, complete up to where only people can think.",
+    "checklist": "What has to be so before, meanwhile and after a rollback, and what of it is.",
     "resume": "Take up a run that stopped half-way.",
     "settle": "Bring git to what runs, after a run that ended mitigated.",
     "abort": "Put back what was before a run.",

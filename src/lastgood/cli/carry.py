@@ -112,7 +112,8 @@ def _evidence(run: Run) -> str:
 
 def end_text(report: RunReport) -> tuple[str, ...]:
     """How a run ended, why, and what is next."""
-    took = spoken(report.timeline[-1].elapsed) if report.timeline else ""
+    ends = [line.elapsed for line in report.timeline if line.text.startswith("ended with exit")]
+    took = spoken(ends[-1]) if ends else ""
     return (
         *out.block(report.what, report.because, report.next),
         *field("took", took),

@@ -26,6 +26,7 @@ from lastgood.model.event import (
     StepDone,
     StepFailed,
     StepStarted,
+    Ticked,
 )
 from lastgood.model.plan import AnyPlan
 from lastgood.model.step import AwaitStep, Step, VerifyStep
@@ -97,7 +98,7 @@ class Telling:
                 line("verdict", f"{image.name} is {grade}: {because}")
             case Said(text=text):
                 line("note", text)
-            case ChildStarted() | Kept() | RunEnded():
+            case ChildStarted() | Kept() | Ticked() | RunEnded():
                 pass
 
     def _line(self, word: str, text: str) -> None:

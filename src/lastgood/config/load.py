@@ -21,6 +21,7 @@ from lastgood.config.rules import (
 )
 from lastgood.config.schema import AdapterFile, EnvironmentFile, File, ServiceFile
 from lastgood.config.typed import nearest, typed
+from lastgood.model.checklist import Point
 from lastgood.model.errors import ConfigError, UsageError
 from lastgood.model.target import Adapter, GateSpec, Target, WalkBack, shown
 
@@ -41,6 +42,13 @@ class Config:
     def apps(self) -> dict[str, tuple[str, ...]]:
         """The apps: sets of services that move together."""
         return self.file.apps
+
+    @property
+    def checklist(self) -> tuple[Point, ...]:
+        """What has to be so around a rollback."""
+        from lastgood.config.checklists import checklist
+
+        return checklist(self.document, self.file.checklist)
 
     def envs(self, service: str) -> tuple[str, ...]:
         """The environments that a service exists in, in the file's order."""
@@ -160,6 +168,7 @@ def load(text: bytes, path: str, memo: Memo | None = None, *, scripted: bool = F
     _check_environments(document, config.file.environments)
     _check_services(document, config.file)
     _check_apps(document, config.file)
+    _ = config.checklist if document.has(("checklist",)) else ()
     for service in config.file.services:
         config.target(service, config.envs(service)[0], "")
     return config

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from lastgood.model.checklist import Check
 from lastgood.model.duration import Duration
 from lastgood.model.target import Order, Push, Unreachable
 
@@ -94,6 +95,22 @@ class SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     branch: str = ""
 
 
+class PointFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A point of the checklist; a person answers it unless `check` names what does. `id` is made of the text."""
+
+    text: str
+    check: Check | Literal[""] = ""
+    id: str = ""
+
+
+class ChecklistFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What has to be so around a rollback; what is left out is the runbook's own list."""
+
+    before: tuple[str | PointFile, ...] | None = None
+    during: tuple[str | PointFile, ...] | None = None
+    after: tuple[str | PointFile, ...] | None = None
+
+
 class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One service. `envs` names the environments it exists in; left out, it exists in all."""
 
@@ -118,3 +135,4 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     apps: dict[str, tuple[str, ...]] = {}
     version: Literal[1] = 1
     forge: AdapterFile | None = None
+    checklist: ChecklistFile = ChecklistFile()

@@ -124,6 +124,11 @@ class Journal:
             db = self._reader()
             return "" if db is None else _head(db, run)
 
+    def sealed(self, entry: Entry) -> str:
+        """The hash that was written down with a line."""
+        found = self._rows("SELECT hash FROM events WHERE run = ? AND seq = ?", (entry.run, str(entry.seq)))
+        return str(found[0][0]) if found else ""
+
     def mark(self, run: str) -> str:
         """How far the run's record has come, to be kept elsewhere: `RUN/SEQ/HASH`; empty where there is no line."""
         found = self._rows("SELECT max(seq) FROM events WHERE run = ?", (run,))

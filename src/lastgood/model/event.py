@@ -102,6 +102,17 @@ class Judged(msgspec.Struct, frozen=True, tag="judged", tag_field="event"):
     signature: str = ""
 
 
+class Ticked(msgspec.Struct, frozen=True, tag="ticked", tag_field="event"):
+    """A person answered a point of the checklist: it is done, or skipped and why. `how` is how they said so."""
+
+    point: str
+    text: str
+    by: str
+    how: str
+    skipped: bool = False
+    because: str = ""
+
+
 class Said(msgspec.Struct, frozen=True, tag="said", tag_field="event"):
     """Something worth telling the reader that is no step: a decision to walk on, a moved branch, a retry."""
 
@@ -126,7 +137,7 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended", tag_field="event"):
 
 
 Event: TypeAlias = (
-    RunStarted | StepStarted | ChildStarted | StepDone | StepFailed | Kept | Judged | Said | Resumed | RunEnded
+    RunStarted | StepStarted | ChildStarted | StepDone | StepFailed | Kept | Judged | Ticked | Said | Resumed | RunEnded
 )
 
 

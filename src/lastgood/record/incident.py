@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 
 from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, Failure, Kept, Resumed, Run, Said, StepDone, StepFailed, StepStarted
+from lastgood.model.event import Entry, Failure, Kept, Resumed, Run, RunEnded, Said, StepDone, StepFailed, StepStarted
 from lastgood.model.plan import Attempt
 from lastgood.model.release import Release
 from lastgood.model.step import VerifyStep
@@ -47,13 +47,14 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """A run, added up for people."""
+    """A run, added up for people. `took` is how long it took, in seconds."""
 
     run: Run
     entries: tuple[Entry, ...]
     status: str
     times: Times
     winner: Attempt | None
+    took: float
     gaps: tuple[Gap, ...]
     evidence: tuple[Kept, ...]
     head: str
@@ -63,13 +64,14 @@ def incident(run: Run, entries: Sequence[Entry], head: str, detected: float | No
     """Add a run up. `head` is the hash of its newest line, `detected` when a person says that it was noticed."""
     ended = run.ended
     status = STATUS.get(ended.exit, "ended") if ended else "not over"
-    won = _winner(run) if not run.aborting else None
-    proven = [e.at / _NANO for e in entries if won and isinstance(e.event, StepDone) and e.event.step in _proofs(won)]
-    over = entries[-1].at / _NANO if ended and ended.exit is Exit.DONE and won else None
+    won = winner(run)
+    proven = [e.at / _NANO for e in entries if won and isinstance(e.event, StepDone) and e.event.step in proofs(won)]
+    over = _over(entries)[-1].at / _NANO if ended and ended.exit is Exit.DONE and won else None
     changed = max((one.at for one in left(run)), default=None)
     times = Times(changed, detected, entries[0].at / _NANO, max(proven, default=None), over)
     kept = tuple(e.event for e in entries if isinstance(e.event, Kept))
-    return Incident(run, tuple(entries), status, times, won, tuple(_gaps(entries)), kept, head)
+    took = (_over(entries)[-1].at - entries[0].at) / _NANO
+    return Incident(run, tuple(entries), status, times, won, took, tuple(_gaps(_over(entries))), kept, head)
 
 
 def left(run: Run) -> tuple[Release, ...]:
@@ -122,14 +124,24 @@ def blamed(run: Run, entries: Sequence[Entry]) -> tuple[StepFailed, ...]:
     return tuple(one for one in failures(entries) if one.step in known and one.kind is Failure.RELEASE)
 
 
-def _winner(run: Run) -> Attempt | None:
+def winner(run: Run) -> Attempt | None:
+    """The attempt whose release was proven in the run; None where none was, or it was aborted."""
+    if run.aborting:
+        return None
     return next(
-        (one for one in run.plan.attempts if (ids := _proofs(one)) and all(id_ in run.done for id_ in ids)), None
+        (one for one in run.plan.attempts if (ids := proofs(one)) and all(id_ in run.done for id_ in ids)), None
     )
 
 
-def _proofs(attempt: Attempt) -> tuple[str, ...]:
+def proofs(attempt: Attempt) -> tuple[str, ...]:
+    """The ids of the steps that prove it: one for each service."""
     return tuple(step.id for step in attempt.steps if isinstance(step, VerifyStep) and step.probed)
+
+
+def _over(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The lines up to the run's end: what people said later is not of its times."""
+    ends = [at for at, entry in enumerate(entries, start=1) if isinstance(entry.event, RunEnded)]
+    return entries[: ends[-1]] if ends else entries
 
 
 def _gaps(entries: Sequence[Entry]) -> Iterator[Gap]:

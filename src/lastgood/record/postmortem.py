@@ -213,9 +213,8 @@ def _took_up(aborting: bool) -> str:  # noqa: FBT001 - one fact of one event
 
 def _timeline(found: Incident, tz: tzinfo) -> Iterator[Block]:
     entries = found.entries
-    total = (entries[-1].at - entries[0].at) / _NANO
     proven = None if found.times.mitigated is None else found.times.mitigated - found.times.decided
-    yield Picture(picture(spans(entries), total, proven))
+    yield Picture(picture(spans(entries), found.took, proven))
     gaps = {gap.after: gap.seconds for gap in found.gaps}
     rows: list[tuple[Rich, ...]] = []
     for entry, line in zip(entries, lines(entries), strict=True):

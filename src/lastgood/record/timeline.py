@@ -18,6 +18,7 @@ from lastgood.model.event import (
     StepDone,
     StepFailed,
     StepStarted,
+    Ticked,
 )
 from lastgood.model.target import shown
 from lastgood.model.text import sanitise
@@ -74,6 +75,9 @@ def _told(event: Event, because: dict[str, str]) -> Iterator[str]:  # noqa: C901
             yield from lost
         case Judged(target=target, image=image, grade=grade):
             yield f"{image.name} on {target} is {grade}, because {event.because}"
+        case Ticked(text=text, by=by, how=how):
+            yield f"{text}: {'skipped' if event.skipped else 'done'}, says {by} ({how})"
+            yield from filter(None, (event.because,))
         case Said(text=text):
             yield text
         case Resumed(by=by, aborting=aborting):

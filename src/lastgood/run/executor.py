@@ -348,7 +348,7 @@ class _Execution:
         with self._lock:  # preparations run side by side and journal their children
             entry = self._desk.journal.append(self._run, event, self._desk.shared.clock.now())
             self._entries.append(entry)
-            self._trail.add(entry, self._desk.journal.head(self._run))
+            self._trail.add(entry, self._desk.journal.sealed(entry))
             self._desk.tell(entry)
 
     def _conclude(self, run: Run, end: End) -> RunEnded:

@@ -91,12 +91,21 @@ class Trail:
         return None
 
 
-def told_later(desk: Desk, run: str, hosts: Sequence[str], entry: Entry) -> None:
-    """Write down a line that was added to a run after its end. A host that does not take it is none of its trouble."""
-    one = Trail(desk, run, hosts, resumed=True)
-    one.add(entry, desk.journal.head(run))
-    with contextlib.suppress(LastgoodError):
-        one.flush(alone=True)
+def told_later(desk: Desk, run: str, hosts: Sequence[str]) -> None:
+    """Write down on the hosts what a run's journal got after its end, and whatever else they have not been told of it.
+
+    A host that cannot be read, does not take it, or knows the run otherwise, is left as it is: the run is over.
+    """
+    entries = desk.journal.entries(run)
+    lines = desk.journal.lines(run)
+    for host, there in everywhere(hosts, desk.shared.files, desk.group.first.state, run).items():
+        if isinstance(there, Refused) or [line.event for line in there] != [line.event for line in lines[: len(there)]]:
+            continue
+        one = Trail(desk, run, (host,), resumed=True)
+        for entry, line in list(zip(entries, lines, strict=True))[len(there) :]:
+            one.add(entry, line.hash)
+        with contextlib.suppress(LastgoodError):
+            one.flush(alone=True)
 
 
 def read(files: Files, state: str, run: str) -> tuple[Line, ...]:

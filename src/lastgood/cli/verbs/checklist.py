@@ -1,0 +1,79 @@
+"""`lastgood checklist`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lastgood.cli.options import runs, verb
+from lastgood.cli.session import Session
+
+if TYPE_CHECKING:
+    from lastgood.service import Service
+
+
+@click.command("checklist")
+@click.argument("run", required=False, shell_complete=runs)
+@click.option("--done", multiple=True, metavar="POINT", help="You say that it is done; may be given several times.")
+@click.option("--skip", metavar="POINT", help="You say that it is not needed; needs --because.")
+@click.option("--because", default="", metavar="TEXT", help="Why it is skipped, or what you saw.")
+@click.option("--ask", is_flag=True, help="Go through what is left for a person, one by one.")
+@verb
+def command(  # noqa: PLR0913, PLR0917 - one parameter per option
+    session: Session, run: str | None, done: tuple[str, ...], skip: str | None, because: str, ask: bool
+) -> int:
+    """What has to be so before, meanwhile and after a rollback. RUN: as for `show`.
+
+    What the record tells is checked; the rest is for a person to say, which is written into the record with name and
+    time. Ends with 8 as long as a point is left.
+
+    \b
+    Examples:
+      lastgood checklist
+      lastgood checklist --done team-told --done wiki-page
+      lastgood checklist --skip task-updated --because 'there is no task'
+    """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.cli.text_checklist import checklist_text
+    from lastgood.ticking import checklist, note, ticked
+
+    found = session.found(run)
+    service = _service(session, found)
+    points = service.config.checklist
+    said = [ticked(points, name, "--done", skipped=False, because=because) for name in done]
+    if skip is not None:
+        said.append(ticked(points, skip, "--skip", skipped=True, because=because))
+    note(service, found, said, lambda text: session.note((text,)))
+    if ask:
+        _ask(session, service, found)
+    result = checklist(session.journal, found, points)
+    session.answer("checklist", result, checklist_text(result))
+    return int(result.exit)
+
+
+def _service(session: Session, run: str) -> "Service":
+    from lastgood.journal.fold import fold
+
+    if session.repo:
+        return session.service
+    return session.service_at(fold(session.journal.entries(run)).repo)
+
+
+def _ask(session: Session, service: "Service", run: str) -> None:
+    """Ask a person for each point that is left for one. Raises ConsentNeeded where there is nobody to ask."""
+    from lastgood.cli.asking import typed
+    from lastgood.model.checklist import State
+    from lastgood.model.errors import ConsentNeeded
+    from lastgood.model.plan import TERMINAL
+    from lastgood.ticking import checklist, note, ticked
+
+    if not session.interactive:
+        raise ConsentNeeded("There is nobody to ask: this is no terminal.", next=("lastgood checklist --done POINT",))
+    points = service.config.checklist
+    for one in checklist(session.journal, run, points).points:
+        if one.state is not State.OPEN:
+            continue
+        answer = typed(f"{one.point.text}: done? [y/N, or why it is skipped] ").strip()
+        if answer.lower() in {"", "n", "no"}:
+            continue
+        skipped = answer.lower() not in {"y", "yes"}
+        said = ticked(points, one.point.id, TERMINAL, skipped=skipped, because=answer if skipped else "")
+        note(service, run, (said,), lambda _: None)

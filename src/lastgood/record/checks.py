@@ -1,0 +1,120 @@
+"""How the points of a checklist stand, by the record of the run alone. Pure."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from lastgood.model.checklist import Check, Point, Standing, State
+from lastgood.model.event import Entry, Judged, Kept, Run, Ticked
+from lastgood.model.release import Grade, short
+from lastgood.model.step import AwaitStep, BackupStep, DownStep, LossyDownStep, PauseStep, RecordStep, Step, SwitchStep
+from lastgood.record.incident import proofs, winner
+
+_NANO = 1_000_000_000
+
+
+class _Case(NamedTuple):
+    """What a check looks at."""
+
+    run: Run
+    entries: Sequence[Entry]
+
+    def of(self, *kinds: type[Step]) -> list[Step]:
+        """The steps of these kinds that belong to what was done: of the release that passed, where one did."""
+        won, plan = winner(self.run), self.run.plan
+        steps = (*plan.before, *won.steps, *plan.after) if won else plan.steps()
+        return [step for step in steps if isinstance(step, kinds)]
+
+    def done(self, steps: Sequence[Step], none: tuple[State, str]) -> tuple[State, str]:
+        """Done where all of the steps were; `none` where there are no such steps."""
+        if not steps:
+            return none
+        open_ = [step.id for step in steps if step.id not in self.run.done]
+        failed = [self.run.failures[name].because for name in open_ if name in self.run.failures]
+        if open_:
+            return State.FAILED, "; ".join(failed) or f"not done: {', '.join(open_)}"
+        return State.DONE, "; ".join(dict.fromkeys(self.run.done[step.id].seen for step in steps))
+
+
+def standing(points: Sequence[Point], run: Run, entries: Sequence[Entry]) -> tuple[Standing, ...]:
+    """How each point stands: what a person said last, else what the record tells, else it is open."""
+    said = {e.event.point: (e.event, e.at) for e in entries if isinstance(e.event, Ticked)}
+    case = _Case(run, entries)
+    return tuple(_one(point, said.get(point.id), case) for point in points)
+
+
+def _one(point: Point, said: tuple[Ticked, int] | None, case: _Case) -> Standing:
+    if said is not None and (said[0].skipped or not point.check):
+        event, at = said
+        when = datetime.fromtimestamp(at // _NANO, UTC).isoformat(timespec="seconds")
+        state = State.SKIPPED if event.skipped else State.DONE
+        return Standing(point, state, event.because, f"{event.by} ({event.how})", when)
+    if not point.check:
+        return Standing(point, State.OPEN, "a person has to say so")
+    return Standing(point, *_CHECKS[point.check](case))
+
+
+def _config(case: _Case) -> tuple[State, str]:
+    known = [case.run.plan.base, *(one.release.commit for one in case.run.plan.members if one.release)]
+    commit = next(filter(None, known), "")
+    if not commit:
+        return State.UNKNOWN, "which commit holds what ran is not known"
+    return State.DONE, f"git holds it at {short(commit)}"
+
+
+def _database(case: _Case) -> tuple[State, str]:
+    touched = [step for step in case.run.plan.steps() if isinstance(step, DownStep | LossyDownStep)]
+    if not touched and not case.of(BackupStep):
+        return State.DONE, f"it is not touched: {case.run.plan.schema}"
+    return case.done(case.of(BackupStep), (State.FAILED, "the schema goes back without a backup"))
+
+
+def _stopped(case: _Case) -> tuple[State, str]:
+    pauses = [step for step in case.of(PauseStep) if step.id in case.run.done]
+    state, because = case.done(case.of(AwaitStep), (State.DONE, "no deploy was under way when it was planned"))
+    return state, "; ".join((because, *(case.run.done[step.id].seen for step in pauses)))
+
+
+def _deployed(case: _Case) -> tuple[State, str]:
+    if winner(case.run) is None:
+        return State.FAILED, case.run.ended.what if case.run.ended else "it is not over"
+    return case.done(case.of(SwitchStep), (State.UNKNOWN, "nothing was switched"))
+
+
+def _healthy(case: _Case) -> tuple[State, str]:
+    won = winner(case.run)
+    if won is None:
+        return State.FAILED, "no release was proven"
+    return State.DONE, "; ".join(case.run.done[name].seen for name in proofs(won))
+
+
+def _recorded(case: _Case) -> tuple[State, str]:
+    if winner(case.run) is None:
+        return State.FAILED, "no release was proven"
+    return case.done(case.of(RecordStep), (State.UNKNOWN, "nothing was to be recorded"))
+
+
+def _quarantined(case: _Case) -> tuple[State, str]:
+    bad = [e.event.image.name for e in case.entries if isinstance(e.event, Judged) and e.event.grade is Grade.BAD]
+    if not bad:
+        return State.UNKNOWN, "the run has condemned no release: lastgood quarantine add"
+    state, because = _recorded(case)
+    names = ", ".join(dict.fromkeys(bad))
+    return (state, f"the commit condemns {names}") if state is State.DONE else (state, f"{names}: {because}")
+
+
+def _evidence(case: _Case) -> tuple[State, str]:
+    files = [file for e in case.entries if isinstance(e.event, Kept) for file in e.event.files]
+    return (State.DONE, f"{len(files)} files") if files else (State.UNKNOWN, "none was kept")
+
+
+_CHECKS: Final[dict[Check, Callable[[_Case], tuple[State, str]]]] = {
+    "config-backed-up": _config,
+    "database-backed-up": _database,
+    "deployment-stopped": _stopped,
+    "deployed": _deployed,
+    "healthy": _healthy,
+    "recorded": _recorded,
+    "quarantined": _quarantined,
+    "evidence-kept": _evidence,
+}

@@ -1,0 +1,44 @@
+"""The facade behind `checklist`: how the points of a run's list stand, and what people say about them."""
+
+from collections.abc import Callable, Sequence
+
+from lastgood.config.typed import nearest
+from lastgood.journal.fold import fold
+from lastgood.journal.store import Journal
+from lastgood.model.checklist import Checklist, Point
+from lastgood.model.errors import UsageError
+from lastgood.model.event import Ticked
+from lastgood.model.text import sanitise
+from lastgood.record.checks import standing
+from lastgood.service import Service
+from lastgood.wiring import who
+
+
+def checklist(journal: Journal, run_id: str, points: Sequence[Point]) -> Checklist:
+    """How each point stands for a run, by its record."""
+    entries = journal.entries(run_id)
+    run = fold(entries)
+    return Checklist(run_id, run.plan.target, standing(points, run, entries))
+
+
+def ticked(points: Sequence[Point], name: str, how: str, *, skipped: bool, because: str) -> Ticked:
+    """What a person says about a point. Raises UsageError for one that is not listed, or not for a person to say."""
+    point = next((one for one in points if one.id == name), None)
+    if point is None:
+        known = tuple(one.id for one in points)
+        raise UsageError(f"There is no point {sanitise(name)!r} on the list{nearest(name, known)}", because=known)
+    if skipped and not because.strip():
+        raise UsageError("Why is it skipped?", next=(f"lastgood checklist --skip {point.id} --because REASON",))
+    if point.check and not skipped:
+        raise UsageError(
+            f"{point.text}: that is for the record of the run to say, not for a person.",
+            next=(f"lastgood checklist --skip {point.id} --because REASON",),
+        )
+    return Ticked(point.id, point.text, who(), how, skipped, because.strip())
+
+
+def note(service: Service, run_id: str, said: Sequence[Ticked], tell: Callable[[str], None]) -> None:
+    """Write down what a person says, here and on the run's hosts. Raises Refused where the run stopped half-way."""
+    for one in said:
+        service.note(run_id, one)
+        tell(f"{one.text}: {'skipped' if one.skipped else 'done'}")
