@@ -54,6 +54,7 @@ def test_who_said_what_when_must_be_in_the_record(call: Callable[..., Any], jour
     assert done.code == Exit.DONE
     first, second = said(journal)
     assert (first.point, first.text, first.how, first.skipped) == ("customers-told", "Customers told", "--done", False)
+    assert first.because == ""
     assert (second.point, second.skipped, second.because) == ("kept", True, "nothing to see")
     assert "@" in first.by
     point = call("--json").json["points"][0]

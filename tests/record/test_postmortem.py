@@ -143,6 +143,12 @@ def test_gaps_failures_and_warnings_must_become_questions() -> None:
     assert "mitigated, not resolved" in text
 
 
+def test_a_run_that_was_only_settled_must_not_be_said_to_have_stopped() -> None:
+    settled = Resumed("bob@laptop", aborting=False, lease="t")
+    assert "What stopped the run half-way?" not in asked(told(started(), RunEnded(Exit.MITIGATED, "m"), settled))
+    assert "What stopped the run half-way?" in asked(told(started(), RunEnded(Exit.IN_DOUBT, "d"), settled))
+
+
 def test_what_changed_must_have_links_where_the_host_is_known_and_none_made_up() -> None:
     text = page(GOOD)
     assert f"](<https://github.com/axinova/deploy/compare/{'c' * 40}...{'b' * 40}>)" in text

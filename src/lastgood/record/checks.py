@@ -50,7 +50,7 @@ def _one(point: Point, said: tuple[Ticked, int] | None, case: _Case) -> Standing
         state = State.SKIPPED if event.skipped else State.DONE
         return Standing(point, state, event.because, f"{event.by} ({event.how})", when)
     if not point.check:
-        return Standing(point, State.OPEN, "a person has to say so")
+        return Standing(point, State.OPEN)
     return Standing(point, *_CHECKS[point.check](case))
 
 

@@ -99,6 +99,16 @@ def takings_up(entries: Sequence[Entry]) -> tuple[Resumed, ...]:
     return tuple(e.event for e in entries if isinstance(e.event, Resumed))
 
 
+def stopped(entries: Sequence[Entry]) -> bool:
+    """Whether the run was taken up because it had stopped half-way, and not in order to settle it."""
+    before: RunEnded | None = None
+    for entry in entries:
+        if isinstance(entry.event, Resumed) and (before is None or before.exit is Exit.IN_DOUBT):
+            return True
+        before = entry.event if isinstance(entry.event, RunEnded) else before
+    return False
+
+
 def notes(entries: Sequence[Entry]) -> tuple[str, ...]:
     """What was said beside the steps: walking on, retries, interruptions."""
     return tuple(e.event.text for e in entries if isinstance(e.event, Said))

@@ -8,7 +8,7 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Judged
 from lastgood.model.release import Grade, Image
 from lastgood.model.step import DownStep, LossyDownStep
-from lastgood.record.incident import Incident, blamed, failures, left, takings_up
+from lastgood.record.incident import Incident, blamed, failures, left, stopped
 from lastgood.record.prose import Block, Bullets, Para, Q, Rich
 
 _LONG: Final = 600.0
@@ -39,7 +39,7 @@ def _of_the_run(found: Incident) -> Iterator[Rich]:
     for one in failures(found.entries):
         if one not in blamed(found.run, found.entries):
             yield ("Why did ", Q(one.step), " fail: ", Q(one.because), "?")
-    if takings_up(found.entries):
+    if stopped(found.entries):
         yield ("What stopped the run half-way?",)
     if not found.run.signature and found.run.plan.action == "rollback":
         yield (

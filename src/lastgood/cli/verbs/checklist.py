@@ -38,7 +38,8 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     found = session.found(run)
     service = _service(session, found)
     points = service.config.checklist
-    said = [ticked(points, name, "--done", skipped=False, because=because) for name in done]
+    seen = because if skip is None else ""  # beside --skip it is the reason for that
+    said = [ticked(points, name, "--done", skipped=False, because=seen) for name in done]
     if skip is not None:
         said.append(ticked(points, skip, "--skip", skipped=True, because=because))
     note(service, found, said, lambda text: session.note((text,)))
