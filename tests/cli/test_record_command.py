@@ -80,6 +80,13 @@ def test_a_bundle_must_be_written_once_verified_and_never_overwrite(
     assert not list(file.parent.glob(".lastgood*"))
 
 
+@pytest.mark.parametrize("head", ["zz", "a" * 63, "x" * 64, "\x1b[2J"])
+def test_what_is_no_hash_must_be_usage(lastgood: Callable[..., Any], journal: Path, head: str) -> None:
+    assert journal.exists()
+    assert lastgood("verify", "--here", "--head", head).code == Exit.USAGE
+    assert lastgood("verify", "--here", "--head", f"r/1/{'0' * 64}").code == Exit.NEEDS_HUMAN
+
+
 def test_no_run_at_all_must_be_usage(lastgood: Callable[..., Any]) -> None:
     assert lastgood("verify").code == Exit.USAGE
 

@@ -42,9 +42,10 @@ def keep_rendered(step: RenderStep, doing: Doing, answers: Sequence[Completed]) 
 def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sample: Sample) -> None:
     """Keep what the gate saw last and how it decided, with logs and inspect of the containers that it judged.
 
-    A `check` keeps none: nothing is changed by one, and they are many.
+    A `check` keeps none: nothing is changed by one, and they are many. Nor does a look between two hosts that passed,
+    for the next host is waiting.
     """
-    if doing.run.plan.action == "check":
+    if doing.run.plan.action == "check" or (isinstance(decision, Passed) and not step.probed):
         return
     told = msgspec.json.format(msgspec.json.encode({"decision": decision, "sample": sample}), indent=2)
     wanted = [

@@ -1,5 +1,6 @@
 """`lastgood verify`."""
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +32,7 @@ def command(session: Session, what: str | None, here: bool, head: str) -> int:
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.text_record import verified_text
 
-    result = _verified(session, what, head.strip().lower(), here=here)
+    result = _verified(session, what, _hash(head), here=here)
     session.answer("record", result, verified_text(result))
     return int(result.exit)
 
@@ -44,6 +45,16 @@ def _verified(session: Session, what: str | None, head: str, *, here: bool) -> "
         return verified_bundle(_read(what), session.journal, asked, head, alone=here)
     service = None if here else lambda told: session.service if session.repo else session.service_at(told.repo)
     return verified(session.journal, session.places, session.found(what), service, head)
+
+
+def _hash(text: str) -> str:
+    """A hash as it was given, or as the trailer of a commit has it: `RUN/LINE/HASH`. Raises UsageError."""
+    from lastgood.model.errors import UsageError
+
+    found = text.strip().lower().rpartition("/")[2]
+    if text and not re.fullmatch(r"[0-9a-f]{64}", found):
+        raise UsageError(f"{text!r} is not the hash of a record.", next=("give its 64 digits, all of them",))
+    return found
 
 
 def _read(file: str) -> bytes:
