@@ -253,3 +253,14 @@ def test_a_host_that_knows_the_run_otherwise_or_is_silent_must_be_left_as_it_is(
     told_later(tmp_path, lambda _: LocalFiles(), Said("later"))
     assert path.read_bytes() == before
     told_later(tmp_path / "gone", lambda _: Silent(), Said("later"))
+
+
+def test_what_the_process_before_died_before_telling_must_be_told_by_the_one_that_goes_on(tmp_path: Path) -> None:
+    written(tmp_path, LINES[:2])
+    one = Trail(desk(lambda _: LocalFiles(), tmp_path), RUN, ("local",), before=[(entry, "") for entry in LINES[:4]])
+    one.add(LINES[4])
+    one.flush(alone=False)
+    assert read(tmp_path) == LINES
+    one.add(Entry(RUN, 6, 9, Said("more")))
+    one.flush(alone=False)
+    assert len(read(tmp_path)) == 6

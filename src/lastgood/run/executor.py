@@ -220,7 +220,8 @@ class _Execution:
         self._run = run
         self._leases = leases
         self._entries = list(desk.journal.entries(run))
-        self._trail = Trail(desk, run, hosts if leases else (), resumed=bool(self._entries))
+        before = [(entry, desk.journal.sealed(entry)) for entry in self._entries]
+        self._trail = Trail(desk, run, hosts if leases else (), before=before)
         self._lock = threading.RLock()
         self._keeper = desk.keeper(run)
         self._fresh: Sights = {}

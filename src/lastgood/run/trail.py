@@ -14,7 +14,7 @@ from lastgood.journal import codec
 from lastgood.model import chain
 from lastgood.model.chain import Line
 from lastgood.model.errors import InDoubt, LastgoodError, Refused
-from lastgood.model.event import Entry, RunEnded
+from lastgood.model.event import Entry, RunEnded, RunStarted
 from lastgood.model.text import sanitise
 from lastgood.observe.together import together
 from lastgood.ports import Files
@@ -36,14 +36,30 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 class Trail:
-    """Collects the lines of one process's part of a run and writes them to every host before the next effect."""
+    """Collects the lines of one process's part of a run and writes them to every host before the next effect.
 
-    def __init__(self, desk: Desk, run: str, hosts: Sequence[str], *, resumed: bool = False) -> None:
+    `before` are the lines that the run had when this process took it up, with their hashes: of those, the process
+    before may have died before it told a host.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        run: str,
+        hosts: Sequence[str],
+        *,
+        resumed: bool = False,
+        before: Sequence[tuple[Entry, str]] = (),
+    ) -> None:
         self._desk = desk
         self._run = run
         self._pack = b""
         self._waiting: dict[str, list[tuple[Entry, str]]] = {host: [] for host in hosts}
-        self._cut = set(hosts) if resumed else set[str]()  # where a line that was cut off may stand at the end
+        self._before = before
+        self._behind = set(hosts) if before else set[str]()  # which may lack some of them
+        self._cut = (
+            set(hosts) if resumed or before else set[str]()
+        )  # where a line that was cut off may stand at the end
 
     def pack(self, content: bytes) -> None:
         """Put the trees of the run beside its lines: no other machine could make them again."""
@@ -73,6 +89,7 @@ class Trail:
         entries, files, state = self._waiting[host], self._desk.shared.files(host), self._desk.group.first.state
         if not entries:
             return None
+        entries = [*self._lacking(host), *entries]
         try:
             if self._pack:
                 files.create(_path(state, self._run).removesuffix("jsonl") + "pack", self._pack)
@@ -83,12 +100,26 @@ class Trail:
             wanted = ((_path(state, self._run), kept), *((log, told) for log in logs))
             together([partial(files.append, path, content) for path, content in wanted])
             self._cut.discard(host)
+            self._behind.discard(host)
         except OSError as error:
             because = f"{host}: {sanitise(error.strerror or str(error))}"
             step = "see that the host answers and its disk has room"
             return InDoubt("The audit trail on the host cannot be written.", because=(because,), next=(step,))
         self._waiting[host] = []
         return None
+
+    def _lacking(self, host: str) -> Sequence[tuple[Entry, str]]:
+        """The lines from before that the host was never told; none where what it has cannot be read."""
+        if host not in self._behind:
+            return ()
+        try:
+            there = read(self._desk.shared.files(host), self._desk.group.first.state, self._run)
+        except Refused:
+            return ()
+        begun = self._before[0][0].event
+        if not there and isinstance(begun, RunStarted) and begun.plan.base:
+            self._pack = self._desk.shared.repo.pack(begun.plan.trees, begun.plan.base)
+        return self._before[len(there) :]
 
 
 def told_later(desk: Desk, run: str, hosts: Sequence[str]) -> None:
