@@ -84,13 +84,18 @@ def test_runs_that_are_written_in_turns_must_have_chains_of_their_own(tmp_path: 
         assert (journal.mark("c"), journal.head("c")) == ("", "")
 
 
-def test_a_line_without_a_hash_must_not_get_in(tmp_path: Path) -> None:
-    written(tmp_path / "j.db", *EVENTS)
-    with (
-        contextlib.closing(sqlite3.connect(tmp_path / "j.db")) as db,
-        pytest.raises(sqlite3.IntegrityError, match="chained"),
-    ):
-        db.execute(f"{INSERT} VALUES ('r', 6, 6, 'said', '', x'7b7d')")
+def test_an_older_lastgood_that_still_runs_must_go_on_and_be_covered_by_the_next_line(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    written(path, *EVENTS[:3])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(f"{INSERT} VALUES ('r', 4, 6, 'said', '', ?)", (codec.encode(Said("old")),))
+    with Journal(str(path)) as journal:
+        journal.append("r", EVENTS[4], 7)
+        assert chain.misfit(journal.lines("r")) is None
+        assert [bool(line.hash) for line in journal.lines("r")] == [True, True, True, False, True]
+    by_hand(path, "UPDATE events SET event = replace(event, 'old', 'new') WHERE seq = 4")
+    with Journal(str(path)) as journal:
+        assert chain.misfit(journal.lines("r")) is not None
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,11 @@ def test_lines_from_before_there_were_hashes_must_be_told() -> None:
     assert judged(PLAIN, HOST).verdict is Verdict.WHOLE  # the host knows what they were
 
 
-def test_an_end_without_hashes_must_be_broken() -> None:
-    assert (
-        judged((*LINES[:2], *PLAIN[2:]), HOST).faults[0].what == "line 4 has no hash, although lines before it have one"
-    )
+def test_an_end_without_hashes_must_be_unproven_unless_others_know_it() -> None:
+    bare = (*LINES[:2], *PLAIN[2:])
+    found = judged(bare, alone=True)
+    assert (found.verdict, found.limits[-1][:21]) == (Verdict.UNPROVEN, "line 4 has no hash: a")
+    assert judged(bare, HOST).verdict is Verdict.WHOLE
 
 
 def test_faults_found_by_other_means_must_count() -> None:

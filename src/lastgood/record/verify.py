@@ -28,23 +28,23 @@ def verify(  # noqa: PLR0913 - all that is known of one record
     own = chain.misfit(lines)
     seals = chain.seals(lines)
     checked = [_heard(one, seals) for one in statements]
-    wrong = [*([own] if own else _bare_end(lines)), *faults, *(fault for _, found in checked for fault in found)]
+    wrong = [*([own] if own else []), *faults, *(fault for _, found in checked for fault in found)]
     witnesses = tuple(witness for witness, _ in checked)
     before = chain.unchained(lines)
     known = max((one.lines for one in witnesses), default=0)
-    limits = (*_limits(len(lines), before, known, chained_since, alone=alone), *_masked(lines))
-    proven = known == len(lines) or (alone and before == 0)
+    bare = _bare_end(lines) if known < len(lines) else []
+    proven = known == len(lines) or (alone and before == 0 and not bare)
+    limits = (*_limits(len(lines), before, known, chained_since, alone=alone), *bare, *_masked(lines))
     verdict = Verdict.BROKEN if wrong else Verdict.WHOLE if proven and lines else Verdict.UNPROVEN
     head = seals[-1] if seals else ""
     kept = evidence or EvidenceCheck()
     return Verified(run, target, verdict, len(lines), head, before, witnesses, tuple(wrong), limits, kept)
 
 
-def _bare_end(lines: Sequence[Line]) -> list[Fault]:
+def _bare_end(lines: Sequence[Line]) -> list[str]:
     """A line without a hash after one that has one, which no later line covers."""
     if lines and not lines[-1].hash and any(line.hash for line in lines):
-        seq = lines[-1].seq
-        return [Fault(seq, f"line {seq} has no hash, although lines before it have one")]
+        return [f"line {lines[-1].seq} has no hash: an older lastgood wrote it, or somebody took it away"]
     return []
 
 
