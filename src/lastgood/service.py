@@ -319,21 +319,22 @@ class Service:
         )
         return examine(practice, targets)
 
-    def diagnose(self, target: Target, seconds: float, *, fetch: bool = True) -> "Diagnosis":
+    def diagnose(self, target: Target, seconds: float, beside: Callable[[], bool] | None = None) -> "Diagnosis":
         """What is wrong with a target, as far as can be seen in so many `seconds`. Touches nothing.
 
-        Without `fetch` git is taken as it was last fetched, so that nobody else has to wait for a remote.
+        Where it is done `beside` something else, git is taken as it was last fetched, so that this need not wait for a
+        remote; as long as it says False, nobody waits for the diagnosis either, and it takes longer.
         """
         from lastgood.diagnose.look import Ward, as_fetched, examine
 
         desk = self.database(target) if target.database else None
         tools = self.tools(target)
-        tools = tools if fetch else as_fetched(tools)
+        tools = as_fetched(tools) if beside else tools
         said = self.journal.judgements(target.name)
         ward = Ward(
             target=target,
             tools=tools,
-            observe=partial(observe, target, tools, said, _DEPTH, self._lease(target, tools) if fetch else ""),
+            observe=partial(observe, target, tools, said, _DEPTH, "" if beside else self._lease(target, tools)),
             schema=partial(_schema_of, desk) if desk else None,
             others=[
                 (other, partial(self.tools, other))
@@ -341,7 +342,7 @@ class Service:
                 if other.env == target.env and other.service != target.service
             ],
         )
-        return examine(ward, seconds)
+        return examine(ward, seconds, beside or (lambda: True))
 
     def quarantine(self, target: Target, action: str, asked: Asked) -> QuarantineChange:
         """`add` a release to the quarantine or `lift` it, in git. Raises what `run.quarantine` raises."""

@@ -42,8 +42,8 @@ class Desk:
     def service(self) -> "Desk":
         return self
 
-    def diagnose(self, _target: object, _seconds: float, *, fetch: bool) -> Diagnosis:
-        assert not fetch
+    def diagnose(self, _target: object, _seconds: float, beside: Callable[[], bool]) -> Diagnosis:
+        assert beside is not None
         return self.answer()
 
     def note(self, said: list[str]) -> None:

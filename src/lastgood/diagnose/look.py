@@ -27,6 +27,7 @@ from lastgood.ports import DeployRepo, Tools
 _T = TypeVar("_T")
 _NANO = 1_000_000_000
 _MOST = 12
+_PATIENCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,27 +68,40 @@ def as_fetched(tools: Tools) -> Tools:
 
 
 class _Within:
-    """Questions that share one end; what raises or is late is Unknown."""
+    """Questions that share one end; what raises or is late is Unknown.
 
-    def __init__(self, tools: Tools, seconds: float) -> None:
+    The end comes after so many seconds, and not before `hurried` says so.
+    """
+
+    def __init__(self, tools: Tools, seconds: float, hurried: Callable[[], bool]) -> None:
         self._clock = tools.clock
-        self._seconds = seconds
-        self._end = tools.clock.monotonic() + seconds
+        self._begun = tools.clock.monotonic()
+        self._end = self._begun + seconds
+        self._hurried = hurried
 
     def answer(self, asked: Asked[_T]) -> _T | Unknown:
         """The answer, or why there is none."""
         try:
-            found = asked.within(max(0.0, self._end - self._clock.monotonic()))
+            found = asked.within(self._left())
+            while found is None and not self._hurried():
+                found = asked.within(_PATIENCE)
         except LastgoodError as error:
             return Unknown(" ".join((error.what, *error.because[:1])))
         except Exception as error:  # noqa: BLE001 - a defect in one look must not take the others' answers away
             return Unknown(f"{type(error).__name__}: {error}")
-        return Unknown(f"no answer within {spoken(self._seconds)}") if found is None else found
+        waited = spoken(self._clock.monotonic() - self._begun)
+        return Unknown(f"no answer within {waited}") if found is None else found
+
+    def _left(self) -> float:
+        return max(0.0, self._end - self._clock.monotonic())
 
 
-def examine(ward: Ward, seconds: float) -> Diagnosis:
-    """Look at everything for at most so many `seconds`, and judge. Never raises for what the world does."""
-    within = _Within(ward.tools, seconds)
+def examine(ward: Ward, seconds: float, hurried: Callable[[], bool] = lambda: True) -> Diagnosis:
+    """Look at everything for at most so many `seconds`, and judge. Never raises for what the world does.
+
+    As long as `hurried` says no, nobody waits, and it is looked for longer.
+    """
+    within = _Within(ward.tools, seconds, hurried)
     observing = Asked(ward.observe)
     around = Asked(partial(surroundings.hosts, ward.target, ward.tools))
     others: Asked[tuple[Neighbour, ...] | Unknown] = Asked(partial(_neighbours, ward.others))
@@ -131,6 +145,7 @@ def _seen(ward: Ward, observed: Observed, within: _Within) -> Situation:
         schema=_schema(within.answer(schema)) if schema else None,
         pinned=pinned(observed, past),
         back=_back(ward.target, observed),
+        remote=observed.tip.remote,
         verified=any(one.runs and one.evidence.grade is Grade.VERIFIED for one in past.releases),
     )
 

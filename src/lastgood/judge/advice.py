@@ -40,16 +40,22 @@ def advise(view: View, found: Finding, contradictions: tuple[str, ...]) -> Recom
     """What to do about a finding."""
     if found.scenario is Scenario.HEALTHY:
         return Harmless(Action.NOTHING, _lastgood("check", view), "nothing is seen to be wrong")
-    if contradictions:
-        return _human(view, found, f"the evidence contradicts itself: {contradictions[0]}")
-    if found.scenario not in CURABLE:
-        return _human(view, found, "a rollback does not cure this")
-    if isinstance(view.seen.bodies, Unknown) or isinstance(view.seen.changes, Unknown) or found.confidence not in _SURE:
-        return _human(view, found, "not enough is known to change production")
-    cure = _cure(view, found)
+    cure = _refused(view, found, contradictions) or _cure(view, found)
     if isinstance(cure, str):
         return _human(view, found, cure)
     return Destructive(cure.action, shlex.join(("lastgood", *cure.words)), cure.because, found.scenario)
+
+
+def _refused(view: View, found: Finding, contradictions: tuple[str, ...]) -> str:
+    """Why nothing may be changed, whatever would undo it; empty where something may."""
+    if found.scenario is Scenario.UNKNOWN:
+        return "what is wrong is not known"
+    if contradictions:
+        return f"the evidence contradicts itself: {contradictions[0]}"
+    if found.scenario not in CURABLE:
+        return "a rollback does not cure this"
+    unseen = isinstance(view.seen.bodies, Unknown) or isinstance(view.seen.changes, Unknown)
+    return "not enough is known to change production" if unseen or found.confidence not in _SURE else ""
 
 
 def _cure(view: View, found: Finding) -> _Cure | str:

@@ -144,6 +144,7 @@ def _unknown(seen: Situation) -> Iterator[str]:
         "containers": seen.bodies,
         "logs": seen.logs,
         "changes in git": seen.changes,
+        "what changed since git was last fetched": seen.remote,
         "hosts": seen.hosts,
         "other services": seen.neighbours,
         "database": seen.schema,

@@ -171,8 +171,9 @@ class Back(msgspec.Struct, frozen=True):
 class Situation(msgspec.Struct, frozen=True):
     """One service at one moment, `now` in Unix seconds.
 
-    `changes` are newest first. `schema` is None where lastgood knows of no database, `page` where the service shows
-    none. `verified` tells that what runs has passed a gate before.
+    `changes` are newest first, by git as fetched from `remote`, None where nobody asked. `schema` is None where
+    lastgood knows of no database, `page` where the service shows none. `verified` tells that what runs has passed a
+    gate before.
     """
 
     target: str
@@ -188,6 +189,7 @@ class Situation(msgspec.Struct, frozen=True):
     pinned: Fact[Pinned] = NOT_ASKED
     back: Fact[Back] = NOT_ASKED
     verified: bool = False
+    remote: Fact[str] | None = None
 
     @property
     def service(self) -> str:
