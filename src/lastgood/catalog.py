@@ -9,9 +9,11 @@ import msgspec
 
 from lastgood.model.errors import ConfigError
 from lastgood.model.target import Adapter
-from lastgood.ports import Engine, Forge, Line, Migrator, Pin, Probe, Registry, Rival
+from lastgood.ports import Engine, Forge, Line, Migrator, Notifier, Outside, Pin, Probe, Registry, Rival
 
-Family: TypeAlias = Literal["engines", "pins", "registries", "probes", "forges", "rivals", "migrators"]
+Family: TypeAlias = Literal[
+    "engines", "pins", "registries", "probes", "forges", "rivals", "migrators", "trackers", "notifiers"
+]
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
 _ONE: Final[dict[Family, str]] = {
@@ -22,6 +24,8 @@ _ONE: Final[dict[Family, str]] = {
     "forges": "forge",
     "rivals": "rival",
     "migrators": "migrator",
+    "trackers": "tracker",
+    "notifiers": "notifier",
 }
 # The names that git reaches github.com by; the last is for ssh where only port 443 is open.
 _GITHUB: Final = frozenset({"github.com", "www.github.com", "ssh.github.com"})
@@ -97,6 +101,17 @@ def forge_kind(remote: str) -> str:
 
     found = Remote.parse(remote)
     return "github" if found and found.host in _GITHUB else "link"
+
+
+def notifier(family: Family, adapter: Adapter, outside: Outside) -> Notifier:
+    """A configured tracker or notifier."""
+    made: Notifier = load(family, adapter.kind).make(adapter.options, outside)
+    return made
+
+
+def stateful(family: Family, kind: str) -> bool:
+    """Whether only the newest message of a run counts for that kind of notifier."""
+    return bool(load(family, kind).STATE)
 
 
 def rivals() -> tuple[Rival, ...]:

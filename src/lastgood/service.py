@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from lastgood.config.load import Config
 from lastgood.effects.clock import SystemClock
+from lastgood.effects.http import PlainHttp
 from lastgood.git.origin import read_origin
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from lastgood.model.diagnosis import Diagnosis
     from lastgood.model.revert import Suspects
     from lastgood.model.standing import DatabaseStatus
+    from lastgood.posting import PostOffice
 
 
 @dataclass(frozen=True)
@@ -316,6 +318,7 @@ class Service:
             lease=self._lease,
             reserve=self.journal.reserve,
             unfinished=waiting,
+            outside=lambda: self.post_office.checks() if self.tells else (),
         )
         return examine(practice, targets)
 
@@ -402,6 +405,20 @@ class Service:
 
         return suspects(target, self.observe(target), repo, self._workshop.process)
 
+    @property
+    def tells(self) -> bool:
+        """Whether the configuration names anybody to tell of runs."""
+        return bool(self.config.file.trackers or self.config.file.notifiers)
+
+    @cached_property
+    def post_office(self) -> "PostOffice":
+        """Whoever is told of runs, and the outbox."""
+        from lastgood.outbox.postman import World
+        from lastgood.posting import PostOffice
+
+        world = World(PlainHttp(), self._workshop.secrets, SystemClock())
+        return PostOffice(self.config, self._places.state, world)
+
     def _desk(self, group: Group, tell: Teller) -> Desk:
         return Desk(
             group=group,
@@ -411,7 +428,7 @@ class Service:
             keeper=lambda run: RedactingKeeper(f"{self._places.state}/evidence/{run}"),
             holder=f"{who()} pid {os.getpid()}",
             machine=self._workshop.machine(),
-            tell=tell.entry,
+            tell=self.post_office.listening(tell.entry) if self.tells else tell.entry,
             progress=tell.progress,
             database=lambda service: self.database(group.member(service)),
         )

@@ -84,6 +84,8 @@ def written(value: object) -> str:
     """A default as the file would have it; empty where it is nothing, or a mapping of its own."""
     if isinstance(value, Duration):
         return next(f"{value / size:g}{unit}" for unit, size in (("m", 60), ("s", 1)) if value % size == 0)
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]" if value else ""
     return str(value) if isinstance(value, str | int) else ""

@@ -18,6 +18,7 @@ from lastgood.model.chain import Fault
 from lastgood.model.checklist import Checklist, Phase, Point, Standing, State
 from lastgood.model.database import Backup, Difference
 from lastgood.model.lint import Finding, Linted, Proof, Proved
+from lastgood.model.message import OutboxReport, PostLine
 from lastgood.model.observed import Container, Look
 from lastgood.model.plan import Attempt, LeftOut, Member, NothingToDo, Part, Restore, ReversiblePlan, Scope
 from lastgood.model.quarantine import Lifted, Quarantined
@@ -94,6 +95,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `guard`": GuardReport,
     "A breach:": Breach,
     "## `hook`": HookReport,
+    "## `outbox`": OutboxReport,
+    "A post:": PostLine,
     "## `reverting`": Reverting,
     "An undo:": Undo,
     "## `reverted`": Reverted,

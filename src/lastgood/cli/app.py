@@ -7,7 +7,7 @@ from typing import Final
 import click
 
 from lastgood import __version__
-from lastgood.cli import out
+from lastgood.cli import afterwards, out
 from lastgood.model.errors import LastgoodError, NeedsHuman, Refused, UsageError
 
 VERBS: Final = {
@@ -32,6 +32,7 @@ VERBS: Final = {
     "db": "The database of a service: where its schema stands, how it goes back, backups, restoring one.",
     "lint": "Migrations without an honest way back, and what they would lock: for CI.",
     "doctor": "Is everything there that a rollback will need?",
+    "outbox": "What trackers and notifiers were told, what waits and why; deliver it now.",
     "quarantine": "Keep releases from coming back, where everyone and every bot sees it.",
     "guard": "Keep quarantined releases, rewrites and deletions out of the deploy branch.",
     "init": "Propose a lastgood.yaml for this deploy repo.",
@@ -92,6 +93,13 @@ def run(argv: Sequence[str]) -> int:
     """Run one command line, its words given without the program's name; the exit code."""
     out.tolerant()
     words = list(argv) or ["--help"]
+    try:
+        return _run(words, argv)
+    finally:
+        afterwards.work()
+
+
+def _run(words: list[str], argv: Sequence[str]) -> int:
     try:
         code = cli.main(words, prog_name="lastgood", standalone_mode=False, obj=tuple(argv))
     except LastgoodError as error:

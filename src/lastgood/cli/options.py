@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec
 
 import click
 
+from lastgood.cli.afterwards import remember
 from lastgood.cli.session import Session
 
 P = ParamSpec("P")
@@ -36,7 +37,9 @@ def verb(function: Callable[Concatenate[Session, P], int], repo_help: str = _REP
         **kw: P.kwargs,
     ) -> int:
         argv = click.get_current_context().find_root().obj
-        return function(Session(tuple(argv), as_json, repo, no_color, quiet), *args, **kw)
+        session = Session(tuple(argv), as_json, repo, no_color, quiet)
+        remember(session)
+        return function(session, *args, **kw)
 
     return wrapped
 

@@ -13,6 +13,7 @@ from lastgood.catalog import Family
 from lastgood.config.load import DEFAULT_KINDS
 from lastgood.config.schema import DatabaseFile, File, ServiceFile
 from lastgood.model.duration import Duration
+from lastgood.model.message import Kind
 
 Schema: TypeAlias = dict[str, object]
 
@@ -26,6 +27,7 @@ _SIMPLE: Final[dict[type, Schema]] = {
     inspect.BoolType: {"type": "boolean"},
     inspect.AnyType: {},
 }
+_OUTSIDE: Final[tuple[Family, ...]] = ("trackers", "notifiers")
 _ADAPTERS: Final[dict[str, Family]] = {"engine": "engines", "pin": "pins", "registry": "registries"}
 
 
@@ -33,6 +35,8 @@ def schema() -> Schema:
     """JSON Schema (2020-12) of the file, with the options of every member that every family has."""
     whole = _struct(File)
     _properties(whole)["forge"] = _either([_member("forges", kind) for kind in catalog.kinds("forges")])
+    for family in _OUTSIDE:
+        _properties(whole)[family] = {"type": "object", "additionalProperties": _addressee(family)}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lastgood.yaml", **whole}
 
 
@@ -130,6 +134,15 @@ def _member(family: Family, kind: str) -> Schema:
         raise TypeError("a struct's schema has properties")
     needed = [] if DEFAULT_KINDS.get(family) == kind else ["kind"]
     return shape | {"properties": {"kind": {"const": kind}, **properties}, "required": [*needed, *required]}
+
+
+def _addressee(family: Family) -> Schema:
+    """A tracker or notifier of any kind, with what all of them have."""
+    members = [_member(family, kind) for kind in catalog.kinds(family)]
+    kinds = {"type": "array", "items": {"enum": [kind.value for kind in Kind]}}
+    for member in members:
+        _properties(member).update({"on": kinds, "envs": {"type": "array", "items": {"type": "string"}}})
+    return _either(members)
 
 
 def _either(options: list[Schema]) -> Schema:

@@ -9,6 +9,7 @@ from lastgood import catalog
 from lastgood.catalog import Family
 from lastgood.config.databases import check_database, database
 from lastgood.config.document import Document, Memo, Place, parse
+from lastgood.config.outside import Addressee, addressees
 from lastgood.config.rules import (
     check_absolute,
     check_branch,
@@ -108,6 +109,10 @@ class Config:
         """Every service in every environment that it exists in, in the file's order."""
         return tuple(self.target(service, env, repo) for service in self.file.services for env in self.envs(service))
 
+    def addressees(self) -> tuple[Addressee, ...]:
+        """The trackers and notifiers, in the file's order."""
+        return addressees(self.document, self.file)
+
     def explain(self, target: Target) -> tuple[tuple[str, str, str], ...]:
         """Each setting of a target: its name, its value, and where that is from (`default`, or file and place)."""
         from lastgood.config.explain import explain
@@ -171,6 +176,7 @@ def load(text: bytes, path: str, memo: Memo | None = None, *, scripted: bool = F
     _ = config.checklist if document.has(("checklist",)) else ()
     for service in config.file.services:
         config.target(service, config.envs(service)[0], "")
+    config.addressees()
     return config
 
 

@@ -136,3 +136,5 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1] = 1
     forge: AdapterFile | None = None
     checklist: ChecklistFile = ChecklistFile()
+    trackers: dict[str, AdapterFile] = {}
+    notifiers: dict[str, AdapterFile] = {}

@@ -28,7 +28,8 @@ class Practice:
     """What the doctor works with. Each may raise LastgoodError, which becomes a check.
 
     `lease` says who holds a target's lease, `reserve` tries whether the journal can be written, `unfinished` are the
-    ids of runs that wait to be taken up; `config` is how the configuration file is called.
+    ids of runs that wait to be taken up; `config` is how the configuration file is called, `outside` checks who is
+    told.
     """
 
     config: str
@@ -37,6 +38,7 @@ class Practice:
     lease: Callable[[Target, Tools], str]
     reserve: Callable[[], None]
     unfinished: Callable[[], tuple[str, ...]]
+    outside: Callable[[], tuple[Check, ...]] = tuple
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def examine(practice: Practice, targets: Sequence[Target]) -> tuple[Check, ...]:
         ok("configuration", f"{practice.config}: targets: {len(targets)}"),
         *guarded("journal", partial(_journal, practice)),
         *guarded("unfinished runs", partial(_unfinished, practice)),
+        *guarded("trackers and notifiers", practice.outside),
     )
     batches = [targets[at : at + _AT_ONCE] for at in range(0, len(targets), _AT_ONCE)]
     found = _flat(together([partial(_look, practice, target) for target in batch]) for batch in batches)

@@ -189,13 +189,28 @@ class Journal:
         )
         return tuple(_judgement(entry, entry.event) for entry in read if isinstance(entry.event, Judged))
 
+    def position(self, run: str = "") -> int:
+        """How far the journal goes: the number of its last line over all runs, or of the first one of `run`; 0 if none.
+
+        Later lines have larger numbers; a journal that was put back from a copy may be shorter than it was.
+        """
+        query = "SELECT coalesce(min(rowid), 0) FROM events WHERE run = ?"
+        found = self._rows(query, (run,)) if run else self._rows("SELECT coalesce(max(rowid), 0) FROM events", ())
+        return int(found[0][0]) if found else 0
+
+    def after(self, position: int, kinds: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Run and line of the events of these kinds that were added after `position`, in the order they were added."""
+        marks = ", ".join("?" for _ in kinds)
+        query = f"SELECT run, seq FROM events WHERE rowid > ? AND kind IN ({marks}) ORDER BY rowid"  # noqa: S608 - marks only
+        return tuple((str(run), int(seq)) for run, seq in self._rows(query, (position, *kinds)))
+
     def _ids(self, query: str, *values: str) -> tuple[str, ...]:
         return tuple(str(row[0]) for row in self._rows(query, values))
 
     def _entries(self, query: str, *values: str) -> tuple[Entry, ...]:
         return tuple(codec.entry(*row) for row in self._rows(query, values))
 
-    def _rows(self, query: str, values: tuple[str, ...]) -> list[Any]:  # Any: the columns are the query's
+    def _rows(self, query: str, values: tuple[str | int, ...]) -> list[Any]:  # Any: the columns are the query's
         with self._lock, _told(self.path):
             db = self._reader()
             return [] if db is None else db.execute(query, values).fetchall()

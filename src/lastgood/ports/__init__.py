@@ -15,7 +15,19 @@ from lastgood.ports.effects import (
     Response,
     Secrets,
 )
-from lastgood.ports.families import Engine, Forge, Line, Migrator, Pin, Probe, Registry, Rival
+from lastgood.ports.families import (
+    Engine,
+    Forge,
+    Line,
+    Migrator,
+    Notifier,
+    Outside,
+    Pin,
+    Probe,
+    Registry,
+    Rival,
+    Tracker,
+)
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
 __all__ = [
@@ -32,6 +44,8 @@ __all__ = [
     "Keeper",
     "Line",
     "Migrator",
+    "Notifier",
+    "Outside",
     "Pin",
     "Probe",
     "Process",
@@ -41,6 +55,7 @@ __all__ = [
     "Rival",
     "Secrets",
     "Tools",
+    "Tracker",
 ]
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from lastgood.model.command import Command, Completed
 from lastgood.model.facts import Fact, Verdict
 from lastgood.model.forge import Bump, Checks, Flight, Proposal, Protection
+from lastgood.model.message import Delivery, Message
 from lastgood.model.observed import Availability, Container, EngineHealth, HostView, Look
 from lastgood.model.release import Image
 from lastgood.model.rival import Seen
@@ -270,6 +271,38 @@ class Forge(Protocol):
     def unpause(self, bump: Bump) -> Fact[Bump]:
         """Let a paused bump merge by itself again, in the way it was to; as `pause`."""
         ...
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a tracker or a notifier reaches the world with; `now` is in Unix nanoseconds."""
+
+    http: Http
+    secrets: Secrets
+    now: int
+
+
+class Notifier(Protocol):
+    """Somewhere to tell messages: a module has `make(options, outside)` and `STATE`.
+
+    `STATE` says that only the newest message of a run counts there (a silence), so that older ones are left out where
+    they come late, and that it is wanted from a run's first moment on. Nothing raises; no text holds a secret.
+    """
+
+    def deliver(self, message: Message, ref: str, *, again: bool) -> Delivery:
+        """Tell it. `ref` is what `Delivered.ref` said of this run last, empty where nothing was.
+
+        `again` says that it may have arrived already; where the other side can tell, it is told once all the same.
+        """
+        ...
+
+    def check(self) -> Fact[str]:
+        """Whether it would arrive, found out without anybody noticing: what was seen, or why that cannot be told."""
+        ...
+
+
+class Tracker(Notifier, Protocol):
+    """A notifier that keeps one thing for each run, found by a mark with the run's id; what people wrote stays."""
 
 
 class Probe(Protocol):

@@ -1,0 +1,28 @@
+"""The outbox as text."""
+
+from lastgood.cli.words import moment, table
+from lastgood.model.message import Fate, OutboxReport, PostLine
+
+_WAITS = (Fate.WAITING, Fate.SENDING, Fate.FAILED, Fate.DOUBTFUL)
+
+
+def outbox_text(report: OutboxReport) -> tuple[str, ...]:
+    """One line for each post; below those that have not arrived, why."""
+    if not report.destinations and not report.posts:
+        return ("Nobody is told: lastgood.yaml has no trackers and no notifiers.",)
+    waiting = [post for post in report.posts if post.fate in _WAITS]
+    head = f"{len(waiting)} waiting; told: {', '.join(report.destinations) or 'nobody'}"
+    rows = [("WHEN", "RUN", "ABOUT", "TO", "STATE", "WHERE"), *(_row(post) for post in report.posts)]
+    reasons = (f"  ! {post.destination}, run {post.run}: {_why(post)}" for post in waiting if post.because)
+    then = ("  next       lastgood outbox run --all",) if waiting else ()
+    return (head, *(table(rows) if report.posts else ()), *reasons, *then)
+
+
+def _row(post: PostLine) -> tuple[str, ...]:
+    return (moment(post.at), post.run, f"{post.target} {post.kind}", post.destination, post.fate, post.where)
+
+
+def _why(post: PostLine) -> str:
+    tries = "once" if post.tries == 1 else f"{post.tries} times"
+    again = f"; again after {moment(post.due)}" if post.due else ""
+    return f"{post.because} (tried {tries}{again})"

@@ -1,0 +1,119 @@
+"""What is told to the world outside about a run, and what became of telling it. Values only."""
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+
+class Kind(enum.StrEnum):
+    """What happened to a run."""
+
+    BEGAN = "began"
+    ENDED = "ended"
+    STOPPED = "stopped"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One thing to tell, as it was when it happened. `at` is in Unix nanoseconds, `seq` the journal's line of the run.
+
+    `what`, `because` and `next` may quote others (logs, commit messages): whoever shows them escapes them. `services`
+    are those that the run acts on; `exit` is None unless it ended; `running` is what ran before, `to` what it was to go
+    back to; `evidence` is a folder.
+    """
+
+    run: str
+    seq: int
+    kind: Kind
+    at: int
+    target: str
+    action: str
+    what: str
+    services: tuple[str, ...] = ()
+    exit: int | None = None
+    because: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    running: str = ""
+    to: str = ""
+    by: str = ""
+    evidence: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells this message from all others; the same whenever and by whomever it is made again."""
+        return f"{self.run}/{self.kind}/{self.seq}"
+
+    @property
+    def env(self) -> str:
+        """The environment that the run is in."""
+        return self.target.rpartition("/")[2]
+
+    @property
+    def service(self) -> str:
+        """The service, or the app, that the run is about."""
+        return self.target.rpartition("/")[0]
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """It arrived. `where` is for people (an address, a number), `ref` for the member itself at the next message."""
+
+    where: str
+    ref: str = ""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """It did not arrive, or that is not known: then `doubtful`. `again` are seconds to wait, where that was said."""
+
+    because: str
+    doubtful: bool = False
+    again: float = 0.0
+
+
+Delivery: TypeAlias = Delivered | Failed
+
+
+class Fate(enum.StrEnum):
+    """What became of a message for one destination."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    FAILED = "failed"
+    DOUBTFUL = "doubtful"
+    DELIVERED = "delivered"
+    SUPERSEDED = "superseded"
+
+
+class Post(msgspec.Struct, frozen=True):
+    """A message for one destination. Times are Unix nanoseconds; `due` is when it is tried next, 0 for at once."""
+
+    id: int
+    destination: str
+    message: Message
+    fate: Fate
+    tries: int
+    due: int
+    because: str = ""
+    where: str = ""
+    ref: str = ""
+
+
+class PostLine(msgspec.Struct, frozen=True):
+    """A message for one destination as `lastgood outbox --json` prints it. Times are Unix seconds; `due` 0 is now."""
+
+    run: str
+    kind: Kind
+    target: str
+    destination: str
+    at: int
+    fate: Fate
+    tries: int
+    due: int
+    because: str
+    where: str
+
+
+class OutboxReport(msgspec.Struct, frozen=True):
+    """The outbox: `destinations` that are configured, and posts, oldest first."""
+
+    destinations: tuple[str, ...]
+    posts: tuple[PostLine, ...]

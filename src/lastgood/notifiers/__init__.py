@@ -1,0 +1,1 @@
+"""Notifiers: each message about a run is told once."""

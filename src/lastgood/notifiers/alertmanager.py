@@ -1,0 +1,134 @@
+"""`kind: alertmanager`: a silence for the services of a run while it goes on; it ends by itself in any case.
+
+Operations: Alertmanager's API v2 (`/api/v2/silences`, `/api/v2/silence/ID`), seen on 0.25. A silence always names one
+service, by equality, so it never silences everything.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+from urllib.parse import quote
+
+import msgspec
+
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.message import Delivered, Delivery, Kind, Message
+from lastgood.outside.talk import REFERENCE, URL, Talk, Trouble
+from lastgood.ports import Outside
+
+STATE: Final = True
+_NANO: Final = 1_000_000_000
+_MISSING: Final = 404
+_LABEL: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`label` is the alerts' label with the service's name, `env_label` the one with the environment's, if any."""
+
+    url: Annotated[str, msgspec.Meta(pattern=URL)]
+    token: Annotated[str, msgspec.Meta(pattern=REFERENCE)] = ""
+    label: Annotated[str, msgspec.Meta(pattern=_LABEL)] = "service"
+    env_label: Annotated[str, msgspec.Meta(pattern=r"^([a-zA-Z_][a-zA-Z0-9_]*)?$")] = ""
+    minutes: Annotated[int, msgspec.Meta(ge=1, le=60)] = 30
+
+
+class _Status(msgspec.Struct):
+    state: str = ""
+
+
+class _Silence(msgspec.Struct):
+    id: str
+    createdBy: str = ""  # noqa: N815 - Alertmanager's own name
+    comment: str = ""
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+class _Made(msgspec.Struct):
+    silenceID: str  # noqa: N815 - as above
+
+
+class Alertmanager:
+    """The silences of one Alertmanager."""
+
+    def __init__(self, options: Options, outside: Outside) -> None:
+        self._options = options
+        self._now = outside.now
+        self._talk = Talk(outside, f"{options.url.rstrip('/')}/api/v2", options.token)
+
+    def deliver(self, message: Message, ref: str, *, again: bool) -> Delivery:  # noqa: ARG002 - it always looks first
+        """Silence the run's services when it begins, and lift that when it ends, however it ends."""
+        try:
+            if message.kind is not Kind.BEGAN:
+                return self._lifted(message)
+            return self._silenced(message)
+        except Trouble as trouble:
+            return trouble.failed()
+
+    def check(self) -> Fact[str]:
+        """Whether silences are read."""
+        try:
+            found = self._silences("lastgood-doctor")
+        except Trouble as trouble:
+            return Unknown(str(trouble))
+        return Known(f"silences are read ({len(found)} for a service that does not exist); writing shows when it does")
+
+    def _silenced(self, message: Message) -> Delivery:
+        begun = datetime.fromtimestamp(message.at // _NANO, UTC)
+        end = begun + timedelta(minutes=self._options.minutes)
+        if end <= datetime.fromtimestamp(self._now // _NANO, UTC):
+            return Delivered("not needed any more")
+        ids = [self._one(message, service, end) for service in message.services]
+        return Delivered(f"silenced until {end:%H:%M} UTC", ",".join(ids))
+
+    def _one(self, message: Message, service: str, end: datetime) -> str:
+        ours = [one.id for one in self._silences(service) if _is(one, message.run)]
+        if ours:
+            return ours[0]
+        wanted = {self._options.label: service}
+        if self._options.env_label:
+            wanted[self._options.env_label] = message.env
+        content = {
+            "matchers": [{"name": n, "value": v, "isRegex": False, "isEqual": True} for n, v in wanted.items()],
+            "startsAt": _written(datetime.fromtimestamp(self._now // _NANO, UTC)),
+            "endsAt": _written(end),
+            "createdBy": _by(message.run),
+            "comment": f"{message.action} of {message.target} by lastgood, run {message.run}",
+        }
+        made = self._talk.read(self._talk.ask("POST", "/silences", content), _Made)
+        return made.silenceID
+
+    def _lifted(self, message: Message) -> Delivery:
+        """Expire what this run silenced, found by who made it: an answer with its id may have been lost."""
+        for service in message.services:
+            for one in self._silences(service):
+                if _is(one, message.run):
+                    self._expire(one.id)
+        return Delivered("silence lifted")
+
+    def _expire(self, number: str) -> None:
+        try:
+            self._talk.ask("DELETE", f"/silence/{quote(number, safe='')}")
+        except Trouble as trouble:
+            if trouble.status != _MISSING:
+                raise
+
+    def _silences(self, service: str) -> list[_Silence]:
+        wanted = quote(f'{self._options.label}="{service}"', safe="")
+        found = self._talk.read(self._talk.ask("GET", f"/silences?filter={wanted}"), list[_Silence])
+        return [one for one in found if one.status.state != "expired"]
+
+
+def _is(one: _Silence, run: str) -> bool:
+    return one.createdBy == _by(run)
+
+
+def _by(run: str) -> str:
+    return f"lastgood/{run}"
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def make(options: Options, outside: Outside) -> Alertmanager:
+    """The Alertmanager at this address."""
+    return Alertmanager(options, outside)

@@ -1,0 +1,90 @@
+"""Makes the messages that the journal's lines call for, each once for each destination."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lastgood.journal.store import Journal
+from lastgood.model.event import Entry, RunEnded
+from lastgood.model.message import Kind, Message
+from lastgood.outbox.messages import died, told
+from lastgood.outbox.store import Enlisted, Outbox
+
+_TOLD: Final = ("run-started", "run-ended")
+_RECENT: Final = 3600 * 1_000_000_000
+_NEWEST: Final = 20
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What a destination wants to hear of; empty `envs` are all."""
+
+    name: str
+    kinds: frozenset[Kind]
+    envs: tuple[str, ...] = ()
+
+    def wants(self, message: Message) -> bool:
+        """Whether the message is for it."""
+        return message.kind in self.kinds and (not self.envs or message.env in self.envs)
+
+
+def collect(  # noqa: PLR0913, PLR0917 - two stores, who wants what, and where and when we are
+    journal: Journal,
+    outbox: Outbox,
+    wanted: Sequence[Subscription],
+    alive: Callable[[str], bool],
+    machine: str,
+    now: int,
+) -> None:
+    """Bring the outbox up to the journal. Raises NeedsHuman or JournalUnwritable where one of them cannot be used.
+
+    A destination that is new hears of a run that goes on, or began within the last hour: it may be the one during
+    which it was to be enlisted. Of runs before that it hears nothing. `machine` is how this one is called in `by`.
+    """
+    known = outbox.enlisted()
+    for one in wanted:
+        if one.name not in known:
+            outbox.enlist(one.name, _beginning(journal, now))
+    known = outbox.enlisted()
+    end = journal.position()
+    for one in wanted:
+        _take(journal, outbox, one, known[one.name], end)
+        stopped = tuple(_stopped(journal, known[one.name].since, alive, machine))
+        missing = [message for message in stopped if one.wants(message)]
+        if missing:
+            outbox.take(one.name, end, missing)
+
+
+def _take(journal: Journal, outbox: Outbox, one: Subscription, known: Enlisted, end: int) -> None:
+    """Look at the journal's lines since the last time; a journal that got shorter is another one, and read anew."""
+    position = known.position if known.position <= end else 0
+    if position == end:
+        return
+    heads = journal.after(position, _TOLD)
+    made = (told(_until(journal, run, seq)) for run, seq in heads)
+    outbox.take(one.name, end, [message for message in made if message and one.wants(message)])
+
+
+def _until(journal: Journal, run: str, seq: int) -> tuple[Entry, ...]:
+    return tuple(entry for entry in journal.entries(run) if entry.seq <= seq)
+
+
+def _stopped(journal: Journal, since: int, alive: Callable[[str], bool], machine: str) -> Iterator[Message]:
+    """Runs without an end that nobody carries out: their processes were killed, or the machine was."""
+    for run in tuple(dict.fromkeys(run for run, _ in journal.after(since, ("run-started",))))[-_NEWEST:]:
+        if not alive(run):
+            # Read after the look: a run that ended in between has its end by now.
+            entries = journal.entries(run)
+            message = died(entries, machine) if entries else None
+            if message:
+                yield message
+
+
+def _beginning(journal: Journal, now: int) -> int:
+    """From where on the journal is for a destination that is new."""
+    end, newest = journal.position(), journal.latest()
+    if newest is None:
+        return end
+    first, *rest = journal.entries(newest)
+    over = any(isinstance(entry.event, RunEnded) for entry in rest)
+    return end if over and now - first.at > _RECENT else journal.position(newest) - 1

@@ -1,0 +1,90 @@
+"""From a run's journal lines to what is told about it. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from lastgood.journal.fold import fold
+from lastgood.model.errors import Exit
+from lastgood.model.event import Entry, Resumed, Run, RunEnded, RunStarted
+from lastgood.model.message import Kind, Message
+from lastgood.model.text import sanitise
+from lastgood.record.redact import redact
+
+_NEEDS_A_PERSON: Final = (Exit.IN_DOUBT, Exit.NEEDS_HUMAN)
+_UNTOLD: Final = "check"
+_CLAUSES: Final = 12
+_LETTERS: Final = 500
+
+
+def told(entries: Sequence[Entry]) -> Message | None:
+    """What the last of these lines of a run tells the world; None where it is nothing to tell.
+
+    A check is not told: it acts on nothing.
+    """
+    last = entries[-1].event
+    if not isinstance(last, RunStarted | RunEnded) or not isinstance(entries[0].event, RunStarted):
+        return None
+    run = fold(entries)
+    if run.plan.action == _UNTOLD:
+        return None
+    return _begun(run, entries[0]) if isinstance(last, RunStarted) else _ended(run, entries[-1], last)
+
+
+def died(entries: Sequence[Entry], machine: str) -> Message | None:
+    """That a run without an end is carried out by nobody; None where not `machine` was last at it."""
+    run = fold(entries)
+    by = [entry.event.by for entry in entries if isinstance(entry.event, Resumed)]
+    if run.ended or run.plan.action == _UNTOLD or (by or [run.consent.by])[-1].rpartition("@")[2] != machine:
+        return None
+    again = (f"lastgood resume {run.id}", f"lastgood abort {run.id}", f"lastgood show {run.id}")
+    what = f"Run {run.id} stopped half-way, and nobody carries it out."
+    return _message(run, entries[-1], Kind.STOPPED, what, _failures(run), again)
+
+
+def _begun(run: Run, first: Entry) -> Message:
+    plan = run.plan
+    to = f" to {plan.attempts[0].name}" if plan.attempts else ""
+    return _message(run, first, Kind.BEGAN, f"{plan.action} of {plan.target}{to} begun.", (plan.because,), ())
+
+
+def _ended(run: Run, last: Entry, ended: RunEnded) -> Message:
+    """How it ended; what was tried is told as well where a person has to go on."""
+    stopped = ended.exit in _NEEDS_A_PERSON
+    because = (*ended.because, *_failures(run)) if stopped else ended.because
+    then = (*ended.next, f"lastgood show {run.id}") if stopped else ended.next
+    return _message(run, last, Kind.STOPPED if stopped else Kind.ENDED, ended.what, because, then, int(ended.exit))
+
+
+def _failures(run: Run) -> tuple[str, ...]:
+    return tuple(f"{failed.step}: {failed.because}" for failed in run.failures.values())
+
+
+def _message(  # noqa: PLR0913, PLR0917 - the parts of a message
+    run: Run, at: Entry, kind: Kind, what: str, because: tuple[str, ...], then: tuple[str, ...], code: int | None = None
+) -> Message:
+    plan = run.plan
+    folders = (run.done[step.id].details.get("folder", "") for step in plan.before if step.id in run.done)
+    return Message(
+        run=run.id,
+        seq=at.seq,
+        kind=kind,
+        at=at.at,
+        target=plan.target,
+        action=plan.action,
+        what=_safe(what),
+        services=tuple(member.service for member in plan.members),
+        exit=code,
+        because=tuple(dict.fromkeys(_safe(each) for each in because if each))[:_CLAUSES],
+        next=tuple(dict.fromkeys(_safe(each) for each in then))[:_CLAUSES],
+        running=_safe(plan.running),
+        to=_safe(plan.attempts[0].name) if plan.attempts else "",
+        by=_safe(run.consent.by),
+        evidence=_safe(next(filter(None, folders), "")),
+    )
+
+
+def _safe(text: str) -> str:
+    """One short line without control characters and without what looks like a credential: it leaves this machine."""
+    masked, _ = redact(text.encode(errors="backslashreplace"), ())
+    line = sanitise(masked.decode(errors="replace"))
+    return line if len(line) <= _LETTERS else f"{line[:_LETTERS]} …"

@@ -1,0 +1,160 @@
+"""Delivers what waits in the outbox, within a time that is given, one process at a time for each destination."""
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lastgood.model.errors import LastgoodError
+from lastgood.model.facts import Fact, Unknown
+from lastgood.model.message import Delivered, Delivery, Failed, Fate, Post
+from lastgood.model.text import sanitise
+from lastgood.outbox.collect import Subscription
+from lastgood.outbox.store import Outbox
+from lastgood.ports import Clock, Http, Notifier, Outside, Response, Secrets
+
+_NANO: Final = 1_000_000_000
+_FIRST_WAIT: Final = 15.0
+_LONGEST_WAIT: Final = 3600.0
+_GRACE: Final = 0.25
+_LOOK: Final = 0.05
+_REASON: Final = 400
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Somewhere to deliver to. `make` gives the member; `state` says that only the newest message of a run counts."""
+
+    subscription: Subscription
+    make: Callable[[Outside], Notifier]
+    state: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called in the configuration."""
+        return self.subscription.name
+
+
+@dataclass(frozen=True)
+class World:
+    """The effects that deliveries need."""
+
+    http: Http
+    secrets: Secrets
+    clock: Clock
+
+
+class Bounded:
+    """HTTP whose requests together end before a moment of the monotonic clock. Implements `ports.Http`."""
+
+    def __init__(self, http: Http, end: float) -> None:
+        self._http = http
+        self._end = end
+
+    def ask(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        timeout: float = 5.0,
+        body: bytes | None = None,
+    ) -> Fact[Response]:
+        """One request, within what is left of the time; Unknown where nothing is."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            return Unknown("there was no time left to ask")
+        return self._http.ask(url, method=method, headers=headers, timeout=min(timeout, left), body=body)
+
+
+def deliver(
+    path: str, destinations: Sequence[Destination], world: World, seconds: float, *, all_of_them: bool = False
+) -> None:
+    """Try what is due in the outbox at `path`, each destination by itself, and be back within `seconds` (and a blink).
+
+    A destination that takes longer is left behind in its thread; its requests end by then, and so does what they
+    wait for. `all_of_them` goes by no waiting time. Never raises for what a destination or the outbox does.
+    """
+    end = time.monotonic() + seconds
+    working = [
+        threading.Thread(
+            target=_work, args=(path, one, world, end, all_of_them), name=f"outbox {one.name}", daemon=True
+        )
+        for one in destinations
+    ]
+    for thread in working:
+        thread.start()
+    for thread in working:
+        thread.join(max(0.0, end + _GRACE - time.monotonic()))
+
+
+def _work(path: str, destination: Destination, world: World, end: float, all_of_them: bool) -> None:  # noqa: FBT001 - a thread's arguments
+    """Everything due for one destination. What the outbox itself does wrong is told by whoever reads it next."""
+    with contextlib.suppress(LastgoodError, OSError), _alone(f"{path}.{destination.name}.lock", end) as ours:
+        if not ours:
+            return
+        tried: set[int] = set()
+        with Outbox(path) as outbox:
+            while post := _next(outbox, destination, world, tried, all_of_them=all_of_them):
+                if time.monotonic() >= end:
+                    return
+                tried.add(post.id)
+                _one(outbox, destination, world, post, end)
+
+
+def _next(outbox: Outbox, to: Destination, world: World, tried: set[int], *, all_of_them: bool) -> Post | None:
+    """The next that was not tried in this pass. Asked anew each time: what was behind it may be due now."""
+    due = outbox.due(to.name, world.clock.now(), all_of_them=all_of_them)
+    return next((post for post in due if post.id not in tried), None)
+
+
+def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> None:
+    """Deliver one post. That it is sent is on disk before it is: a killed process leaves it doubtful, not lost."""
+    if to.state and outbox.later(post):
+        outbox.settle(post, Fate.SUPERSEDED, because="a newer message of the run takes its place")
+        return
+    ref, doubtful = outbox.ref(post), post.fate in (Fate.SENDING, Fate.DOUBTFUL)
+    outbox.settle(post, Fate.SENDING, tries=post.tries + 1)
+    outside = Outside(Bounded(world.http, end), world.secrets, world.clock.now())
+    done = _tried(to, outside, post, ref, again=doubtful)
+    if isinstance(done, Delivered):
+        outbox.settle(post, Fate.DELIVERED, because="", place=done.where, ref=done.ref, due=0)
+        return
+    # Once it may have arrived, that is not taken back by a later try that certainly did not.
+    fate = Fate.DOUBTFUL if done.doubtful or doubtful else Fate.FAILED
+    wait = max(done.again, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(post.tries, 12)))
+    due = world.clock.now() + int(min(wait, _LONGEST_WAIT) * _NANO)
+    outbox.settle(post, fate, because=sanitise(done.because)[:_REASON], due=due)
+
+
+def _tried(to: Destination, outside: Outside, post: Post, ref: str, *, again: bool) -> Delivery:
+    try:
+        return to.make(outside).deliver(post.message, ref, again=again)
+    except LastgoodError as error:
+        return Failed(error.what)
+    except Exception as error:  # noqa: BLE001 - a defect in one member must not take the others' messages along
+        return Failed(f"a defect of lastgood: {type(error).__name__}", doubtful=True)
+
+
+@contextlib.contextmanager
+def _alone(path: str, end: float) -> Iterator[bool]:
+    """Be the only one who delivers to a destination, waiting for another until `end`; the dead let go."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        yield _locked(handle, end)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, end: float) -> bool:
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() + _LOOK >= end:
+            return False
+        time.sleep(_LOOK)

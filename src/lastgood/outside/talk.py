@@ -1,0 +1,199 @@
+"""Asking a service outside by HTTP: a token that goes to it alone, and in plain words why it did not work.
+
+A page of HTML is never an answer and a redirect is never followed: both are what a login page, a captive portal or a
+proxy give in place of the service. Whether something may have arrived is kept apart from what certainly did not.
+"""
+
+import ipaddress
+import re
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from lastgood.model.facts import Unknown
+from lastgood.model.message import Failed
+from lastgood.model.text import sanitise
+from lastgood.ports import Outside, Response
+
+T = TypeVar("T")
+
+REFERENCE: Final = r"^(?:(?:env|file|command):.+)?$"
+"""What a secret's reference looks like, or nothing."""
+URL: Final = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
+"""An address without a login, a query or anything else that may be a secret."""
+
+_TIMEOUT: Final = 10.0
+_SAID: Final = 200
+_SURELY_NOT: Final = (
+    "connection refused",
+    "the name ",
+    "certificate",
+    "TLS",
+    "the URL ",
+    "there was no time",
+    "no route",
+)
+_LOCAL: Final = (".local", ".internal", ".lan", ".home.arpa", ".localhost")
+_AGAIN: Final = frozenset({429, 503})
+_SURE: Final = frozenset({501, 503})  # it says that it did nothing
+_LONGEST: Final = 3600.0
+
+
+class Trouble(Exception):
+    """Why it did not work. `status` and `code` are the other side's, 0 where it said none; `said` are its words."""
+
+    def __init__(  # noqa: PLR0913 - what is known of it
+        self, reason: str, *, status: int = 0, code: int = 0, said: str = "", doubtful: bool = False, again: float = 0.0
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.code = code
+        self.said = said
+        self.doubtful = doubtful
+        self.again = again
+
+    def failed(self) -> Failed:
+        """As what became of a delivery."""
+        return Failed(str(self), self.doubtful, self.again)
+
+
+class _Said(msgspec.Struct):
+    """The ways in which services say what is wrong; RFC 9457 has `title` and `detail`."""
+
+    message: str = ""
+    detail: str = ""
+    title: str = ""
+    error: str = ""
+    code: int | str = 0
+
+
+class Talk:
+    """One service at the address `base`, asked with the bearer token that `reference` names.
+
+    `hidden` are secrets in the address itself, which must not come back in what the service says of it.
+    """
+
+    def __init__(self, outside: Outside, base: str, reference: str = "", *, hidden: tuple[str, ...] = ()) -> None:
+        self._outside = outside
+        self._base = base
+        self._reference = reference
+        self._hidden = (base, *hidden)
+        self._secret: str | None = None
+        self.host = urlsplit(self._base).hostname or "the address"
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        content: object = None,
+        *,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        """One request with `content` as JSON, or `raw`; the answer where it is a success. Raises Trouble."""
+        given = {"Accept": "application/json", **self._login(), **(headers or {})}
+        body = raw
+        if content is not None:
+            body = content if isinstance(content, bytes) else msgspec.json.encode(content)
+            given = {"Content-Type": "application/json"} | given
+        writing = method not in {"GET", "HEAD"}
+        url = f"{self._base.rstrip('/')}{path}" if path else self._base
+        found = self._outside.http.ask(url, method=method, headers=given, timeout=_TIMEOUT, body=body)
+        if isinstance(found, Unknown):
+            surely_not = not writing or found.reason.startswith(_SURELY_NOT)
+            raise Trouble(f"{self.host}: {found.reason}", doubtful=not surely_not)
+        return self._good(found.value, writing=writing)
+
+    def read(self, answer: Response, kind: type[T]) -> T:
+        """The answer's JSON as a `kind`. Raises Trouble."""
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except msgspec.MsgspecError:
+            said = "answered with something that is not what its API says; is it a proxy, or another service?"
+            raise Trouble(f"{self.host} {said}", status=answer.status, doubtful=True) from None
+
+    def clean(self, text: str) -> str:
+        """Words of the other side, short and fit to show, without our secret, which an error may quote."""
+        for known in (self._secret or "", *self._hidden):
+            text = text.replace(known, "***") if known else text
+        return sanitise(text[:_SAID])
+
+    def _login(self) -> dict[str, str]:
+        if not self._reference:
+            return {}
+        if self._secret is None:
+            self._secret = secret(self._outside, self._reference)
+            if not self._base.startswith("https://") and not near(self.host):
+                raise Trouble(f"the token is not sent to {self.host}, which is neither https nor in a private network")
+        return {"Authorization": f"Bearer {self._secret}"}
+
+    def _good(self, answer: Response, *, writing: bool) -> Response:
+        kind = answer.headers.get("content-type", "").lower()
+        if answer.status // 100 == 3:  # noqa: PLR2004 - RFC 9110: redirects
+            said = f"redirects elsewhere ({answer.status}), perhaps to a login"
+            raise Trouble(f"{self.host} {said}", status=answer.status)
+        if answer.status // 100 != 2:  # noqa: PLR2004 - RFC 9110: the success statuses
+            raise self._refused(answer, writing=writing)
+        if "html" in kind or answer.body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+            raise Trouble(f"{self.host} answered with a web page, perhaps a login", status=answer.status)
+        return answer
+
+    def _refused(self, answer: Response, *, writing: bool) -> Trouble:
+        said, code = self._words(answer)
+        doubtful = writing and answer.status // 100 == 5 and answer.status not in _SURE  # noqa: PLR2004 - as above
+        again = _wait(answer) if answer.status in _AGAIN else 0.0
+        colon = f": {said}" if said else ""
+        words = {401: "refused the login", 403: "does not allow it", 404: "has no such thing, or we may not see it"}
+        reason = f"{self.host} {words.get(answer.status, 'answered')} ({answer.status}){colon}"
+        return Trouble(reason, status=answer.status, code=code, said=said, doubtful=doubtful, again=again)
+
+    def _words(self, answer: Response) -> tuple[str, int]:
+        """The words and number of an error document; nothing of a page that is none."""
+        try:
+            found = msgspec.json.decode(answer.body, type=_Said | str)
+        except msgspec.MsgspecError:
+            return "", 0
+        if isinstance(found, str):
+            return self.clean(found), 0
+        number = found.code if isinstance(found.code, int) else 0
+        return self.clean("; ".join(filter(None, (found.message or found.title, found.detail, found.error)))), number
+
+
+def secret(outside: Outside, reference: str) -> str:
+    """The secret that a reference names. Raises Trouble, which names the reference only."""
+    shown = sanitise(reference)
+    try:
+        found = outside.secrets.read(reference)
+    except OSError as error:
+        raise Trouble(f"the secret cannot be had: {error}") from error
+    if not found:
+        raise Trouble(f"the secret {shown} is not set")
+    if not re.fullmatch(r"[\x21-\x7e]+", found):  # a header or an address must not be split by what a file holds
+        raise Trouble(f"{shown} gives something that is neither a token nor an address")
+    return found
+
+
+def address(outside: Outside, given: str) -> str:
+    """An address, which may itself be a reference, because it holds a secret. Raises Trouble, without the address."""
+    if not given.startswith(("env:", "file:", "command:")):
+        return given
+    found = secret(outside, given)
+    if not re.match(r"https?://[^\s/@?#]+", found):
+        raise Trouble(f"{sanitise(given)} does not give an address (https://…)")
+    return found
+
+
+def near(host: str) -> bool:
+    """Whether a host is this machine or in a private network, as far as its name tells."""
+    try:
+        number = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_LOCAL)
+    return number.is_private or number.is_loopback
+
+
+def _wait(answer: Response) -> float:
+    """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3); 0 for its other form, a date."""
+    after = answer.headers.get("retry-after", "")
+    return min(float(after), _LONGEST) if re.fullmatch(r"\d{1,6}", after) else 0.0

@@ -1,0 +1,152 @@
+"""The post office: what the configuration says is told to whom, put together with the outbox and the world.
+
+It is asked at three moments: while a run is under way (in a thread, so that nobody waits for it), once a command has
+said everything it has to say, and by `lastgood outbox run`. The run itself knows nothing of it.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from lastgood import catalog
+from lastgood.config.load import Config
+from lastgood.config.outside import Addressee
+from lastgood.diagnose.outside import checks
+from lastgood.journal.live import Live
+from lastgood.journal.store import Journal
+from lastgood.model.errors import LastgoodError
+from lastgood.model.event import Entry, RunStarted, StepDone
+from lastgood.model.facts import Fact
+from lastgood.model.message import Fate, OutboxReport, Post, PostLine
+from lastgood.model.report import Check
+from lastgood.outbox.collect import Subscription, collect
+from lastgood.outbox.postman import Bounded, Destination, World, deliver
+from lastgood.outbox.store import Outbox
+from lastgood.ports import Outside
+
+AFTERWARDS: Final = 3.0
+"""Seconds that a command may spend on deliveries once everything else is done."""
+_BEGINNING: Final = 30.0
+_CHECKS: Final = 15.0
+_TICK: Final = "timer"
+_OVER: Final = (Fate.DELIVERED, Fate.SUPERSEDED)
+_NANO = 1_000_000_000
+_SWITCHES = ("switch", "restart")
+
+
+class PostOffice:
+    """The destinations that a configuration names, for the journal in the folder `state`."""
+
+    def __init__(self, config: Config, state: str, world: World) -> None:
+        self._state = state
+        self._world = world
+        self.path = f"{state}/outbox.db"
+        self.destinations = tuple(_destination(one) for one in config.addressees())
+
+    def work(self, seconds: float, *, all_of_them: bool = False, state_only: bool = False) -> None:
+        """Take in what the journal calls for, and deliver what is due, within `seconds`.
+
+        Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used; what a destination does never
+        raises. `all_of_them` goes by no waiting time; `state_only` leaves out those who are only told.
+        """
+        if self.destinations:
+            self.collect()
+            chosen = tuple(one for one in self.destinations if one.state or not state_only)
+            deliver(self.path, chosen, self._world, seconds, all_of_them=all_of_them)
+
+    def collect(self) -> None:
+        """Take in what the journal calls for. Raises as `work` does."""
+        wanted = tuple(one.subscription for one in self.destinations)
+        # A connection of its own: a run that writes its lines must not wait for us.
+        with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
+            alive = Live(self._state).alive
+            collect(journal, outbox, wanted, alive, socket.gethostname(), self._world.clock.now())
+
+    def listening(self, entry: Callable[[Entry], None]) -> Callable[[Entry], None]:
+        """`entry`, and beside it: silences from a run's first line on, all other messages once something was switched.
+
+        Before the switch nobody is told anything, and nothing here is waited for.
+        """
+        told: set[str] = set()
+
+        def heard(line: Entry) -> None:
+            entry(line)
+            now = "begun" if isinstance(line.event, RunStarted) else "switched" if _switched(line) else ""
+            if now and now not in told and self.destinations:
+                told.add(now)
+                self._aside(state_only=now == "begun")
+
+        return heard
+
+    def _aside(self, *, state_only: bool) -> None:
+        if state_only and not any(one.state for one in self.destinations):
+            return
+
+        def work() -> None:
+            with contextlib.suppress(LastgoodError, OSError):
+                self.work(_BEGINNING, state_only=state_only)
+
+        with contextlib.suppress(RuntimeError):  # no thread to be had: then later
+            threading.Thread(target=work, name="outbox", daemon=True).start()
+
+    def ticked(self) -> None:
+        """Note that a timer worked the outbox just now. Raises NeedsHuman where that cannot be noted."""
+        with Outbox(self.path) as outbox:
+            outbox.note(_TICK, str(self._world.clock.now()))
+
+    def checks(self) -> tuple[Check, ...]:
+        """What `doctor` says of all destinations; nobody notices."""
+        end = time.monotonic() + _CHECKS
+        http = Bounded(self._world.http, end)
+        outside = Outside(http, self._world.secrets, self._world.clock.now())
+        looks = [(f"told: {one.name}", partial(_checked, one, outside)) for one in self.destinations]
+        return checks(looks, self._waiting, self._since_tick)
+
+    def _waiting(self) -> int:
+        return sum(post.fate not in _OVER for post in self.report(1).posts)
+
+    def _since_tick(self) -> float | None:
+        with Outbox(self.path) as outbox:
+            noted = outbox.noted(_TICK)
+        return (self._world.clock.now() - int(noted)) / _NANO if noted else None
+
+    def report(self, limit: int) -> OutboxReport:
+        """What waits, and the newest that arrived. Raises NeedsHuman where the outbox cannot be read."""
+        with Outbox(self.path) as outbox:
+            posts = outbox.posts(limit)
+        return OutboxReport(tuple(one.name for one in self.destinations), tuple(self._line(post) for post in posts))
+
+    def _line(self, post: Post) -> PostLine:
+        told, because = post.message, post.because
+        if post.fate not in _OVER and post.destination not in {one.name for one in self.destinations}:
+            because = "lastgood.yaml names no such destination any more"
+        return PostLine(
+            run=told.run,
+            kind=told.kind,
+            target=told.target,
+            destination=post.destination,
+            at=told.at // _NANO,
+            fate=post.fate,
+            tries=post.tries,
+            due=post.due // _NANO,
+            because=because,
+            where=post.where,
+        )
+
+
+def _checked(one: Destination, outside: Outside) -> Fact[str]:
+    return one.make(outside).check()
+
+
+def _switched(line: Entry) -> bool:
+    return isinstance(line.event, StepDone) and any(word in line.event.step for word in _SWITCHES)
+
+
+def _destination(one: Addressee) -> Destination:
+    subscription = Subscription(one.name, one.kinds, one.envs)
+    make = partial(catalog.notifier, one.family, one.adapter)
+    return Destination(subscription, make, catalog.stateful(one.family, one.adapter.kind))

@@ -1,0 +1,1 @@
+"""Trackers: each run becomes one thing (an issue, a task, a page) that is found again by its mark."""

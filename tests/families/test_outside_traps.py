@@ -1,0 +1,309 @@
+"""The traps of each service outside, one by one, as its documentation and source have them."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from lastgood import catalog
+from lastgood.catalog import Family
+from lastgood.effects.http import PlainHttp
+from lastgood.effects.process import LocalProcess
+from lastgood.effects.secrets import LocalSecrets
+from lastgood.model.facts import Known, Unknown
+from lastgood.model.message import Delivered, Failed, Kind, Message
+from lastgood.model.target import Adapter
+from lastgood.outside.talk import near
+from lastgood.outside.text import cut, fenced
+from lastgood.ports import Notifier, Outside
+from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences
+from tests.standin.services import Service
+from tests.standin.told import RUN, message
+from tests.standin.trackers import GitHubIssues, SilverBulletSpace, VikunjaTasks
+
+BEGAN, ENDED = message(), message(Kind.ENDED, 9)
+PAGE = f"Incidents/shop-api prod {RUN}.md"
+
+
+def member(family: Family, kind: str, service: Service, later: float = 60, **options: Any) -> Notifier:
+    secrets = LocalSecrets(LocalProcess(), {"TOKEN": Service.TOKEN, "SIGNING": SIGNING})
+    outside = Outside(PlainHttp(), secrets, BEGAN.at + int(later * 10**9))
+    given = {"token": "env:TOKEN", "url": service.url} | options
+    made = msgspec.convert(given, catalog.options(family, kind))
+    return catalog.notifier(family, Adapter(kind, made), outside)
+
+
+def delivered(to: Notifier, told: Message, ref: str = "", *, again: bool = False) -> Delivered:
+    done = to.deliver(told, ref, again=again)
+    assert isinstance(done, Delivered), done
+    return done
+
+
+def failed(to: Notifier, told: Message, ref: str = "") -> Failed:
+    done = to.deliver(told, ref, again=False)
+    assert isinstance(done, Failed), done
+    return done
+
+
+class TestGitHub:
+    @pytest.fixture
+    def hub(self) -> Iterator[GitHubIssues]:
+        with GitHubIssues() as serving:
+            yield serving
+
+    def issues(self, hub: GitHubIssues, **options: Any) -> Notifier:
+        return member("trackers", "github", hub, repo="shop/deploy", labels=["incident"], **options)
+
+    def test_labels_that_are_dropped_must_be_told_and_the_issue_found_all_the_same(self, hub: GitHubIssues) -> None:
+        hub.push = False
+        done = delivered(self.issues(hub), BEGAN)
+        assert "without incident" in done.where
+        delivered(self.issues(hub), ENDED)  # its number was lost: it is found by its mark
+        assert len(hub.issues) == 40
+        assert len(hub.comments[40]) == 1
+        checked = self.issues(hub).check()
+        assert isinstance(checked, Unknown)
+        assert "labels" in checked.reason
+
+    def test_an_issue_that_people_wrote_in_and_closed_must_stay_theirs(self, hub: GitHubIssues) -> None:
+        ref = delivered(self.issues(hub), BEGAN).ref
+        hub.issues[-1] |= {"state": "closed", "body": hub.issues[-1]["body"] + "\nour root cause"}
+        delivered(self.issues(hub), ENDED, ref)
+        assert hub.issues[-1]["state"] == "closed"
+        assert hub.issues[-1]["body"].endswith("our root cause")
+
+    def test_an_issue_must_be_closed_only_where_that_is_asked_for_and_the_run_is_verified(
+        self, hub: GitHubIssues
+    ) -> None:
+        ref = delivered(self.issues(hub, close=True), BEGAN).ref
+        delivered(self.issues(hub, close=True), message(Kind.STOPPED, 5), ref)
+        assert hub.issues[-1]["state"] == "open"
+        delivered(self.issues(hub), ENDED, ref)
+        assert hub.issues[-1]["state"] == "open"
+        delivered(self.issues(hub, close=True), message(Kind.ENDED, 11), ref)
+        assert hub.issues[-1]["state"] == "closed"
+
+    def test_a_deleted_issue_must_be_made_anew_and_a_quoted_mark_must_not_be_taken_for_one(
+        self, hub: GitHubIssues
+    ) -> None:
+        ref = delivered(self.issues(hub), BEGAN).ref
+        quoting = {"number": 41, "state": "open", "body": hub.issues[-1]["body"], "labels": []}
+        hub.issues.append(quoting)
+        assert delivered(self.issues(hub), ENDED).ref == ref
+        del hub.issues[-2:]
+        assert delivered(self.issues(hub), message(Kind.ENDED, 11), ref).ref == "40"
+        assert len(hub.issues) == 40
+
+
+class TestVikunja:
+    @pytest.mark.parametrize("version", ["v1.0.0", "v2.5.0"])
+    def test_ticking_a_task_off_must_change_nothing_else(self, version: str) -> None:
+        with VikunjaTasks(version) as service:
+            to = member("trackers", "vikunja", service, project=12, done=True)
+            ref = delivered(to, BEGAN).ref
+            task = service.tasks[int(ref)]
+            filled: dict[str, Any] = {
+                "description": task["description"] + "<p>by people</p>",
+                "due_date": "2026-12-01T00:00:00Z",
+                "priority": 5,
+                "percent_done": 0.5,
+                "hex_color": "ff0000",
+                "is_favorite": True,
+                "assignees": [{"id": 3, "username": "bo"}],
+                "reminders": [{"reminder": "2026-11-30T00:00:00Z"}],
+                "labels": [{"id": 9}],
+            }
+            task |= filled
+            before = copy.deepcopy(task)
+            delivered(to, ENDED, ref)
+            assert service.tasks[int(ref)] == before | {"done": True}
+
+    def test_a_server_without_a_safe_update_must_be_told_and_nothing_emptied(self) -> None:
+        with VikunjaTasks("v0.24.0") as service:
+            to = member("trackers", "vikunja", service, project=12, done=True)
+            ref = delivered(to, BEGAN).ref
+            before = copy.deepcopy(service.tasks[int(ref)])
+            service.trouble, service.troubled = 404, lambda asked: asked.path.endswith("/bulk")
+            assert "too old" in failed(to, ENDED, ref).because
+            assert service.tasks[int(ref)] == before
+
+    def test_a_401_must_not_be_called_an_expired_token_only(self) -> None:
+        with VikunjaTasks() as service:
+            service.trouble = 401
+            to = member("trackers", "vikunja", service, project=12, api="v2")
+            assert "lacks a permission" in failed(to, BEGAN).because
+
+    def test_a_task_that_was_found_must_be_the_runs_own_in_either_api(self) -> None:
+        with VikunjaTasks() as service:
+            first = delivered(member("trackers", "vikunja", service, project=12, api="v1"), BEGAN)
+            later = delivered(member("trackers", "vikunja", service, project=12, api="v2"), ENDED)
+            assert first.ref == later.ref
+            assert first.where.endswith(f"/tasks/{first.ref}")
+
+
+class TestSilverBullet:
+    @pytest.fixture
+    def space(self) -> Iterator[SilverBulletSpace]:
+        with SilverBulletSpace() as serving:
+            yield serving
+
+    def test_what_people_wrote_must_stay_wherever_it_stands(self, space: SilverBulletSpace) -> None:
+        to = member("trackers", "silverbullet", space)
+        delivered(to, BEGAN)
+        text = space.pages[PAGE][0]
+        people = text.replace(b"# rollback", b"Before us: \xc3\xa4\r\n# rollback") + b"## Lessons\n* [ ] fix it"
+        space.put(PAGE, people)
+        delivered(to, ENDED)
+        now = space.pages[PAGE][0]
+        ours = now[now.index(b"\n<!-- lastgood:begin " + ENDED.key.encode()) :]
+        ours = ours[: ours.index(b"-->\n", ours.index(b"lastgood:end")) + 4]
+        assert now.replace(ours, b"", 1) == people
+        assert len(space.told()) == 2
+
+    def test_somebody_who_writes_meanwhile_must_not_lose_a_word(self, space: SilverBulletSpace) -> None:
+        to = member("trackers", "silverbullet", space)
+        delivered(to, BEGAN)
+
+        def meddle() -> None:
+            space.put(PAGE, space.pages[PAGE][0] + b"written meanwhile\n")
+
+        space.meddling = [meddle, meddle]
+        delivered(to, ENDED)
+        assert space.pages[PAGE][0].count(b"written meanwhile") == 2
+        assert len(space.told()) == 2
+
+    def test_a_page_that_changes_all_the_time_must_get_a_sibling(self, space: SilverBulletSpace) -> None:
+        to = member("trackers", "silverbullet", space)
+        delivered(to, BEGAN)
+        space.meddling = [lambda: space.put(PAGE, space.pages[PAGE][0] + b".")] * 6
+        where = delivered(to, ENDED).where
+        assert "lastgood%20draft" in where
+        assert set(space.pages) == {f"{PAGE[:-3]} lastgood draft.md", PAGE}
+
+    def test_a_write_that_was_cut_short_must_be_noticed_and_made_good(self, space: SilverBulletSpace) -> None:
+        space.truncated = 1
+        delivered(member("trackers", "silverbullet", space), BEGAN)
+        assert len(space.told()) == 1
+
+    def test_a_read_only_space_must_be_found_out_beforehand(self, space: SilverBulletSpace) -> None:
+        space.read_only = True
+        to = member("trackers", "silverbullet", space)
+        checked = to.check()
+        assert isinstance(checked, Unknown)
+        assert "read-only" in checked.reason
+        assert "403" in failed(to, BEGAN).because
+
+
+@pytest.mark.parametrize("kind", ["feishu", "dingtalk", "wecom"])
+class TestBots:
+    def test_a_refusal_with_status_200_must_be_a_failure(self, kind: str) -> None:
+        with Bot(kind) as bot:
+            options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
+            bot.refuses = 310000
+            said = failed(member("notifiers", kind, bot, **options), BEGAN)
+            assert "refused the message (310000): sign match fail" in said.because
+            assert "s3cret" not in said.because
+            assert not said.doubtful
+
+    def test_too_many_messages_must_be_waited_for(self, kind: str) -> None:
+        with Bot(kind) as bot:
+            options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
+            bot.refuses = {"feishu": 11232, "dingtalk": 130101, "wecom": 45009}[kind]
+            assert failed(member("notifiers", kind, bot, **options), BEGAN).again == 60
+
+    def test_a_very_long_message_must_be_cut_and_arrive(self, kind: str) -> None:
+        with Bot(kind) as bot:
+            options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
+            delivered(member("notifiers", kind, bot, **options), message(because=("ü" * 500,) * 12))
+            assert len(bot.told()) == 1
+
+
+class TestApprise:
+    def test_one_of_its_services_that_failed_must_be_told(self) -> None:
+        with AppriseApi() as api:
+            api.partly = True
+            to = member("notifiers", "apprise", api, key="env:TOKEN", token="")
+            said = failed(to, BEGAN)
+            assert said.doubtful
+            assert "some of its services" in said.because
+
+    def test_a_key_without_a_configuration_must_be_a_failure(self) -> None:
+        with AppriseApi() as api:
+            to = member("notifiers", "apprise", api, key="nobody", token="")
+            assert "no configuration" in failed(to, BEGAN).because
+            assert isinstance(to.check(), Unknown)
+            other = member("notifiers", "apprise", api, key="env:TOKEN", tag="nosuch", token="")
+            assert isinstance(other.check(), Unknown)
+
+
+class TestAlertmanager:
+    @pytest.fixture
+    def silences(self) -> Iterator[Silences]:
+        with Silences() as serving:
+            yield serving
+
+    def test_each_service_of_an_app_must_be_silenced_by_itself_and_for_a_bounded_time(self, silences: Silences) -> None:
+        told = message(services=("shop-api", "shop-web"))
+        delivered(member("notifiers", "alertmanager", silences, env_label="env", minutes=20), told)
+        found = silences.active()
+        assert [one["matchers"][0]["value"] for one in found] == ["shop-api", "shop-web"]
+        assert all(one["matchers"][1] == found[0]["matchers"][1] for one in found)
+        assert {one["endsAt"] for one in found} == {"2026-11-22T18:05:01Z"}
+        assert {one["createdBy"] for one in found} == {f"lastgood/{RUN}"}
+
+    def test_a_silence_of_somebody_else_must_stay(self, silences: Silences) -> None:
+        to = member("notifiers", "alertmanager", silences)
+        delivered(to, BEGAN)
+        delivered(to, message(run="20261122-180000-0001"))
+        delivered(to, message(Kind.STOPPED, 7))
+        assert [one["createdBy"] for one in silences.active()] == ["lastgood/20261122-180000-0001"]
+
+    def test_one_that_comes_too_late_must_not_silence_anything(self, silences: Silences) -> None:
+        to = member("notifiers", "alertmanager", silences, later=31 * 60)
+        delivered(to, BEGAN)
+        assert silences.made == {}
+
+    def test_the_wish_to_silence_everything_must_be_refused(self) -> None:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"url": "http://a", "label": ""}, catalog.options("notifiers", "alertmanager"))
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"url": "http://a", "minutes": 600}, catalog.options("notifiers", "alertmanager"))
+
+
+def test_a_token_must_not_go_in_the_clear_to_a_host_in_the_open() -> None:
+    outside = Outside(PlainHttp(), LocalSecrets(LocalProcess(), {"TOKEN": "tk_1"}), 0)
+    made = msgspec.convert(
+        {"url": "http://tasks.example.com", "token": "env:TOKEN", "project": 1, "api": "v1"},
+        catalog.options("trackers", "vikunja"),
+    )
+    said = failed(catalog.notifier("trackers", Adapter("vikunja", made), outside), BEGAN)
+    assert "the token is not sent" in said.because
+    assert near("vikunja")
+    assert near("192.168.1.2")
+    assert near("::1")
+    assert not near("8.8.8.8")
+
+
+def test_a_webhook_whose_address_is_a_secret_must_not_show_it() -> None:
+    secrets = LocalSecrets(LocalProcess(), {"HOOK": "http://127.0.0.1:9/hooks/s3cret"})
+    made = msgspec.convert({"url": "env:HOOK"}, catalog.options("notifiers", "webhook"))
+    to = catalog.notifier("notifiers", Adapter("webhook", made), Outside(PlainHttp(), secrets, 0))
+    said = failed(to, BEGAN)
+    assert said.because == "127.0.0.1: connection refused"
+    assert not said.doubtful
+    checked = to.check()
+    assert isinstance(checked, Unknown)
+    assert "s3cret" not in checked.reason
+
+
+def test_a_text_must_be_cut_between_letters_and_fenced_beyond_its_own_fences() -> None:
+    assert cut("ü" * 10, 20) == "ü" * 10
+    assert len(cut("ü" * 11, 20).encode()) <= 20
+    assert fenced("a ```` b").startswith("`````\n")
+
+
+def test_checks_must_be_known_where_all_is_well() -> None:
+    with GitHubIssues() as hub:
+        assert isinstance(member("trackers", "github", hub, repo="shop/deploy").check(), Known)

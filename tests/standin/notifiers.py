@@ -1,0 +1,147 @@
+"""Stand-ins for what is told: bots that answer 200 and refuse, an Apprise server, an Alertmanager, a plain sink."""
+
+import base64
+import hashlib
+import hmac
+import uuid
+from datetime import UTC, datetime
+
+from tests.standin.services import Answer, Asked, Json, Service
+
+SIGNING = "SEC0signing"
+
+
+class Sink(Service):
+    """Takes JSON; the same `Idempotency-Key` is taken once, as the header's draft (IETF) has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: dict[str, Asked] = {}
+
+    def answer(self, asked: Asked) -> Answer:
+        if asked.headers.get("authorization") != f"Bearer {self.TOKEN}" and asked.method != "HEAD":
+            return Answer(401, {"error": f"no: {asked.headers.get('authorization')}"})
+        if asked.method == "POST":
+            self.taken.setdefault(asked.headers["idempotency-key"], asked)
+        return Answer(204)
+
+    def told(self) -> list[str]:
+        return [asked.body.decode() for asked in self.taken.values()]
+
+
+class Bot(Service):
+    """A group bot: whatever happens, the status is 200."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.group: list[str] = []
+        self.refuses: int = 0
+
+    def answer(self, asked: Asked) -> Answer:
+        name, said = ("code", "msg") if self.kind == "feishu" else ("errcode", "errmsg")
+        if self.refuses:
+            return Answer(200, {name: self.refuses, said: f"sign match fail for {asked.path}"})
+        if not getattr(self, f"_{self.kind}")(asked):
+            return Answer(200, {name: 19021 if self.kind == "feishu" else 310000, said: "sign match fail"})
+        return Answer(200, {name: 0, said: "ok"})
+
+    def _feishu(self, asked: Asked) -> bool:
+        given = asked.json
+        key = f"{given['timestamp']}\n{SIGNING}".encode()
+        signed = base64.b64encode(hmac.new(key, b"", hashlib.sha256).digest()).decode()
+        if (
+            asked.path != f"/open-apis/bot/v2/hook/{self.TOKEN}"
+            or given["sign"] != signed
+            or given["msg_type"] != "text"
+        ):
+            return False
+        self.group.append(given["content"]["text"])
+        return len(asked.body) <= 20_000
+
+    def _dingtalk(self, asked: Asked) -> bool:
+        moment = asked.query["timestamp"]
+        made = hmac.new(SIGNING.encode(), f"{moment}\n{SIGNING}".encode(), hashlib.sha256).digest()
+        given = asked.json
+        if asked.query["access_token"] != self.TOKEN or asked.query["sign"] != base64.b64encode(made).decode():
+            return False
+        assert given["at"] == {"isAtAll": False}
+        self.group.append(given["text"]["content"])
+        return len(moment) == 13
+
+    def _wecom(self, asked: Asked) -> bool:
+        text = asked.json["text"]
+        if asked.query["key"] != self.TOKEN or set(text) != {"content"} or len(text["content"].encode()) > 2048:
+            return False
+        self.group.append(text["content"])
+        return True
+
+    def told(self) -> list[str]:
+        return self.group
+
+
+class AppriseApi(Service):
+    """An Apprise API server with the key `ops`, whose services have the tag `oncall`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notified: list[Json] = []
+        self.partly = False
+
+    def answer(self, asked: Asked) -> Answer:
+        kind, _, key = asked.path.strip("/").rpartition("/")
+        if key != self.TOKEN:
+            return Answer(204)
+        if kind == "json/urls":
+            assert asked.query == {"privacy": "1"}
+            return Answer(200, {"tags": ["oncall"], "urls": [{"url": "slack://****", "tags": ["oncall"]}]})
+        if asked.json.get("tag", "oncall") != "oncall":
+            return Answer(424, {"error": "One or more notification could not be sent."})
+        self.notified.append(asked.json)
+        return Answer(424, {"error": "One or more notification could not be sent."}) if self.partly else Answer(200, {})
+
+    def told(self) -> list[str]:
+        return [f"{one['title']}\n{one['body']}" for one in self.notified]
+
+
+class Silences(Service):
+    """Alertmanager's silences: no empty matchers, no end in the past, deleting twice is fine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: dict[str, Json] = {}
+
+    def answer(self, asked: Asked) -> Answer:
+        if asked.headers.get("authorization") != f"Bearer {self.TOKEN}":
+            return Answer(401, b"Unauthorized")
+        if asked.path == "/api/v2/silences" and asked.method == "GET":
+            name, _, value = asked.query["filter"].partition("=")
+            wanted = (name, value.strip('"'))
+            matching = (
+                one for one in self.made.values() if wanted in {(m["name"], m["value"]) for m in one["matchers"]}
+            )
+            return Answer(200, list(matching))
+        if asked.path == "/api/v2/silences":
+            return self._create(asked.json)
+        number = asked.path.rpartition("/")[2]
+        if number not in self.made:
+            return Answer(404, "silence not found")
+        self.made[number]["status"]["state"] = "expired"
+        return Answer(200)
+
+    def _create(self, given: Json) -> Answer:
+        equal = [one for one in given["matchers"] if one["isEqual"] and not one["isRegex"] and one["value"]]
+        if not equal or not given["comment"]:
+            return Answer(422, {"code": 612, "message": "matchers in body should have at least 1 items"})
+        ends = datetime.fromisoformat(given["endsAt"])
+        if ends <= datetime.now(UTC) and ends.year > 2100:
+            return Answer(400, "Failed to create silence: end time can't be in the past")
+        number = str(uuid.uuid4())
+        self.made[number] = given | {"id": number, "status": {"state": "active"}}
+        return Answer(200, {"silenceID": number})
+
+    def active(self) -> list[Json]:
+        return [one for one in self.made.values() if one["status"]["state"] == "active"]
+
+    def told(self) -> list[str]:
+        return [one["comment"] for one in self.active()]
