@@ -14,16 +14,17 @@ from typing import Final
 
 from lastgood import catalog
 from lastgood.config.load import Config
-from lastgood.config.outside import Addressee
+from lastgood.config.outside import Addressee, Called
 from lastgood.diagnose.outside import checks
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.errors import LastgoodError
+from lastgood.model.errors import LastgoodError, UsageError
 from lastgood.model.event import Entry, RunStarted, StepDone
 from lastgood.model.facts import Fact
-from lastgood.model.message import Fate, OutboxReport, Post, PostLine
+from lastgood.model.message import Acknowledged, Fate, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
 from lastgood.outbox.collect import Subscription, collect
+from lastgood.outbox.escalation import Contact, acknowledge, escalate, stopped
 from lastgood.outbox.postman import Bounded, Destination, World, deliver
 from lastgood.outbox.store import Outbox
 from lastgood.ports import Outside
@@ -45,7 +46,10 @@ class PostOffice:
         self._state = state
         self._world = world
         self.path = f"{state}/outbox.db"
-        self.destinations = tuple(_destination(one) for one in config.addressees())
+        called = config.contacts()
+        self._contacts = tuple(Contact(_name(one), one.who, one.after, one.envs) for one in called)
+        addressees = tuple(_destination(one) for one in config.addressees())
+        self.destinations = (*addressees, *(_contact(one) for one in called))
 
     def work(self, seconds: float, *, all_of_them: bool = False, state_only: bool = False) -> None:
         """Take in what the journal calls for, and deliver what is due, within `seconds`.
@@ -64,7 +68,10 @@ class PostOffice:
         # A connection of its own: a run that writes its lines must not wait for us.
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
             alive = Live(self._state).alive
-            collect(journal, outbox, wanted, alive, socket.gethostname(), self._world.clock.now())
+            now, machine = self._world.clock.now(), socket.gethostname()
+            collect(journal, outbox, wanted, alive, machine, now)
+            if self._contacts:
+                escalate(journal, outbox, self._contacts, alive, machine, now)
 
     def listening(self, entry: Callable[[Entry], None]) -> Callable[[Entry], None]:
         """`entry`, and beside it: silences from a run's first line on, all other messages once something was switched.
@@ -103,7 +110,8 @@ class PostOffice:
         end = time.monotonic() + _CHECKS
         http = Bounded(self._world.http, end)
         outside = Outside(http, self._world.secrets, self._world.clock.now())
-        looks = [(f"told: {one.name}", partial(_checked, one, outside)) for one in self.destinations]
+        told = [one for one in self.destinations if not one.name.startswith("contact:")]
+        looks = [(f"told: {one.name}", partial(_checked, one, outside)) for one in told]
         return checks(looks, self._waiting, self._since_tick)
 
     def _waiting(self) -> int:
@@ -146,7 +154,33 @@ def _switched(line: Entry) -> bool:
     return isinstance(line.event, StepDone) and any(word in line.event.step for word in _SWITCHES)
 
 
+def _name(one: Called) -> str:
+    """How the outbox calls a contact; no tracker or notifier is called so, since their names hold no colon."""
+    return f"contact:{one.who}"
+
+
+def _contact(one: Called) -> Destination:
+    """A contact: told only what `escalate` puts there for them, by the notifier that the file names."""
+    subscription = Subscription(_name(one), frozenset(), one.envs)
+    return Destination(subscription, partial(catalog.notifier, one.by.family, one.by.adapter))
+
+
 def _destination(one: Addressee) -> Destination:
     subscription = Subscription(one.name, one.kinds, one.envs)
     make = partial(catalog.notifier, one.family, one.adapter)
     return Destination(subscription, make, catalog.stateful(one.family, one.adapter.kind))
+
+
+def take_on(run: str, state: str, by: str, now: int) -> Acknowledged:
+    """Note that `by` has a run that needs a person, so that nobody else is called. `now` is in Unix nanoseconds.
+
+    It is noted beside the journal in the folder `state`, where the run was carried out. Raises UsageError where there
+    is no such run or it waits for nobody, JournalUnwritable and NeedsHuman where journal or outbox cannot be used.
+    """
+    with Journal(f"{state}/journal.db") as journal, Outbox(f"{state}/outbox.db") as outbox:
+        found = journal.find(run)
+        standing = stopped(journal, Live(state).alive, socket.gethostname())
+        stop = next((one for one in standing if one.run == found), None)
+        if stop is None:
+            raise UsageError(f"Run {found} waits for nobody.", next=(f"lastgood show {found}", "lastgood runs"))
+        return acknowledge(outbox, stop, by, now)

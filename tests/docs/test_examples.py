@@ -16,6 +16,7 @@ from lastgood.config.load import load
 from lastgood.config.schema import (
     BackupsFile,
     ChecklistFile,
+    ContactFile,
     DatabaseFile,
     EnvironmentFile,
     File,
@@ -45,6 +46,7 @@ FILES = (
     SourceFile,
     ChecklistFile,
     PointFile,
+    ContactFile,
 )
 FAMILIES: tuple[Family, ...] = get_args(Family)
 

@@ -18,7 +18,7 @@ from lastgood.model.chain import Fault
 from lastgood.model.checklist import Checklist, Phase, Point, Standing, State
 from lastgood.model.database import Backup, Difference
 from lastgood.model.lint import Finding, Linted, Proof, Proved
-from lastgood.model.message import OutboxReport, PostLine
+from lastgood.model.message import Acknowledged, OutboxReport, PostLine
 from lastgood.model.observed import Container, Look
 from lastgood.model.plan import Attempt, LeftOut, Member, NothingToDo, Part, Restore, ReversiblePlan, Scope
 from lastgood.model.quarantine import Lifted, Quarantined
@@ -97,6 +97,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `hook`": HookReport,
     "## `outbox`": OutboxReport,
     "A post:": PostLine,
+    "## `ack`": Acknowledged,
     "## `reverting`": Reverting,
     "An undo:": Undo,
     "## `reverted`": Reverted,

@@ -16,6 +16,7 @@ from lastgood.model.event import Event, RunEnded
 from lastgood.model.facts import Fact, Known
 from lastgood.model.message import Delivered, Delivery, Kind, Message, Post
 from lastgood.outbox.collect import Subscription, collect
+from lastgood.outbox.escalation import Contact, escalate
 from lastgood.outbox.postman import Destination, World, deliver
 from lastgood.outbox.store import Outbox
 from lastgood.ports import Outside
@@ -73,6 +74,7 @@ class Postal:
         self.journal = Journal(str(folder / "journal.db"))
         self.path = str(folder / "outbox.db")
         self.alive: set[str] = set()
+        self.contacts: tuple[Contact, ...] = ()
 
     def writes(self, run: str, *events: Event) -> None:
         for event in events:
@@ -81,7 +83,9 @@ class Postal:
     def collects(self) -> None:
         wanted = [one.destination().subscription for one in self.told]
         with Journal(self.journal.path) as journal, Outbox(self.path) as outbox:
-            collect(journal, outbox, wanted, lambda run: run in self.alive, MACHINE, self.clock.now())
+            alive, now = self.alive.__contains__, self.clock.now()
+            collect(journal, outbox, wanted, alive, MACHINE, now)
+            escalate(journal, outbox, self.contacts, alive, MACHINE, now)
 
     def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> None:
         world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock)

@@ -33,6 +33,7 @@ VERBS: Final = {
     "lint": "Migrations without an honest way back, and what they would lock: for CI.",
     "doctor": "Is everything there that a rollback will need?",
     "outbox": "What trackers and notifiers were told, what waits and why; deliver it now.",
+    "ack": "Say that you have a run that needs a person; nobody else is called.",
     "quarantine": "Keep releases from coming back, where everyone and every bot sees it.",
     "guard": "Keep quarantined releases, rewrites and deletions out of the deploy branch.",
     "init": "Propose a lastgood.yaml for this deploy repo.",

@@ -3,7 +3,7 @@
 import enum
 import sys
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 import msgspec
 from msgspec import inspect
@@ -11,9 +11,9 @@ from msgspec import inspect
 from lastgood import catalog
 from lastgood.catalog import Family
 from lastgood.config.load import DEFAULT_KINDS
+from lastgood.config.outside import Told
 from lastgood.config.schema import DatabaseFile, File, ServiceFile
 from lastgood.model.duration import Duration
-from lastgood.model.message import Kind
 
 Schema: TypeAlias = dict[str, object]
 
@@ -139,7 +139,7 @@ def _member(family: Family, kind: str) -> Schema:
 def _addressee(family: Family) -> Schema:
     """A tracker or notifier of any kind, with what all of them have."""
     members = [_member(family, kind) for kind in catalog.kinds(family)]
-    kinds = {"type": "array", "items": {"enum": [kind.value for kind in Kind]}}
+    kinds = {"type": "array", "items": {"enum": list(get_args(Told))}}
     for member in members:
         _properties(member).update({"on": kinds, "envs": {"type": "array", "items": {"type": "string"}}})
     return _either(members)

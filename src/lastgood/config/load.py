@@ -9,7 +9,7 @@ from lastgood import catalog
 from lastgood.catalog import Family
 from lastgood.config.databases import check_database, database
 from lastgood.config.document import Document, Memo, Place, parse
-from lastgood.config.outside import Addressee, addressees
+from lastgood.config.outside import Addressee, Called, addressees, contacts
 from lastgood.config.rules import (
     check_absolute,
     check_branch,
@@ -113,6 +113,10 @@ class Config:
         """The trackers and notifiers, in the file's order."""
         return addressees(self.document, self.file)
 
+    def contacts(self) -> tuple[Called, ...]:
+        """Whom to call where a run needs a person, in order."""
+        return contacts(self.document, self.file)
+
     def explain(self, target: Target) -> tuple[tuple[str, str, str], ...]:
         """Each setting of a target: its name, its value, and where that is from (`default`, or file and place)."""
         from lastgood.config.explain import explain
@@ -176,7 +180,7 @@ def load(text: bytes, path: str, memo: Memo | None = None, *, scripted: bool = F
     _ = config.checklist if document.has(("checklist",)) else ()
     for service in config.file.services:
         config.target(service, config.envs(service)[0], "")
-    config.addressees()
+    config.contacts()
     return config
 
 

@@ -127,6 +127,15 @@ class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: SourceFile | None = None
 
 
+class ContactFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody to call, by a notifier or tracker of the file, `after` so long, about runs in `envs` (all, if empty)."""
+
+    who: str
+    by: str
+    after: Duration = Duration(0)
+    envs: tuple[str, ...] = ()
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `apps` are sets of services that move together, in the order in which they are switched."""
 
@@ -138,3 +147,4 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checklist: ChecklistFile = ChecklistFile()
     trackers: dict[str, AdapterFile] = {}
     notifiers: dict[str, AdapterFile] = {}
+    contacts: tuple[ContactFile, ...] = ()

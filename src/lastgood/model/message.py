@@ -12,6 +12,7 @@ class Kind(enum.StrEnum):
     BEGAN = "began"
     ENDED = "ended"
     STOPPED = "stopped"
+    CALLED = "called"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -19,7 +20,7 @@ class Message(msgspec.Struct, frozen=True):
 
     `what`, `because` and `next` may quote others (logs, commit messages): whoever shows them escapes them. `services`
     are those that the run acts on; `exit` is None unless it ended; `running` is what ran before, `to` what it was to go
-    back to; `evidence` is a folder.
+    back to; `evidence` is a folder; `risk` is what may come of it; `who` is called, where it is one person.
     """
 
     run: str
@@ -37,11 +38,13 @@ class Message(msgspec.Struct, frozen=True):
     to: str = ""
     by: str = ""
     evidence: str = ""
+    risk: tuple[str, ...] = ()
+    who: str = ""
 
     @property
     def key(self) -> str:
         """What tells this message from all others; the same whenever and by whomever it is made again."""
-        return f"{self.run}/{self.kind}/{self.seq}"
+        return f"{self.run}/{self.kind}/{self.seq}" + (f"/{self.who}" if self.who else "")
 
     @property
     def env(self) -> str:
@@ -110,6 +113,15 @@ class PostLine(msgspec.Struct, frozen=True):
     due: int
     because: str
     where: str
+
+
+class Acknowledged(msgspec.Struct, frozen=True):
+    """That somebody has a run that needs a person. `at` is in Unix seconds."""
+
+    run: str
+    target: str
+    by: str
+    at: int
 
 
 class OutboxReport(msgspec.Struct, frozen=True):

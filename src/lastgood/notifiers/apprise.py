@@ -83,7 +83,7 @@ class Apprise:
 def _type(message: Message) -> str:
     if message.kind is Kind.BEGAN:
         return "info"
-    return "success" if message.exit == 0 else "failure" if message.kind is Kind.STOPPED else "warning"
+    return "success" if message.exit == 0 else "warning" if message.kind is Kind.ENDED else "failure"
 
 
 def make(options: Options, outside: Outside) -> Apprise:

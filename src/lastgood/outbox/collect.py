@@ -71,7 +71,10 @@ def _until(journal: Journal, run: str, seq: int) -> tuple[Entry, ...]:
 
 def _stopped(journal: Journal, since: int, alive: Callable[[str], bool], machine: str) -> Iterator[Message]:
     """Runs without an end that nobody carries out: their processes were killed, or the machine was."""
-    for run in tuple(dict.fromkeys(run for run, _ in journal.after(since, ("run-started",))))[-_NEWEST:]:
+    ended = dict(journal.after(since, ("run-ended",)))
+    begun = dict(journal.after(since, ("run-started",))) | dict(journal.after(since, ("resumed",)))
+    unfinished = [run for run, seq in begun.items() if ended.get(run, 0) < seq]
+    for run in unfinished[-_NEWEST:]:
         if not alive(run):
             # Read after the look: a run that ended in between has its end by now.
             entries = journal.entries(run)

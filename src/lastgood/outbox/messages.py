@@ -5,8 +5,9 @@ from typing import Final
 
 from lastgood.journal.fold import fold
 from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, Resumed, Run, RunEnded, RunStarted
+from lastgood.model.event import Entry, Resumed, Run, RunEnded, RunStarted, StepState
 from lastgood.model.message import Kind, Message
+from lastgood.model.step import StartStep, StopStep, SwitchStep
 from lastgood.model.text import sanitise
 from lastgood.record.redact import redact
 
@@ -80,7 +81,21 @@ def _message(  # noqa: PLR0913, PLR0917 - the parts of a message
         to=_safe(plan.attempts[0].name) if plan.attempts else "",
         by=_safe(run.consent.by),
         evidence=_safe(next(filter(None, folders), "")),
+        risk=tuple(_safe(each) for each in _risk(run)) if kind is Kind.STOPPED else (),
     )
+
+
+def _risk(run: Run) -> tuple[str, ...]:
+    """What may come of it: steps that may or may not have taken effect, writers that stand still, the schema."""
+    doubtful = [step for step, state in run.steps.items() if state is StepState.STARTED]
+    stopped = [step for step in run.plan.steps() if isinstance(step, StopStep) and step.id in run.done]
+    started = any(isinstance(step, StartStep | SwitchStep) and step.id in run.done for step in run.plan.steps())
+    found = [f"{step} was begun, and whether it took effect is not known" for step in doubtful]
+    if stopped and not started:
+        found.append("what writes to the database was stopped, and was not started again by this run")
+    if run.plan.schema not in {"", "untouched"}:
+        found.append(f"the schema: {run.plan.schema}")
+    return (*found, *run.plan.warnings)[:_CLAUSES]
 
 
 def _safe(text: str) -> str:

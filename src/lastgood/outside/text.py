@@ -20,7 +20,7 @@ _EXITS: Final = {
     8: "needs a person",
     9: "mitigated, not resolved",
 }
-_NEXT: Final = {Kind.STOPPED: "To go on"}
+_NEXT: Final = {Kind.STOPPED: "To go on", Kind.CALLED: "To go on"}
 
 
 def when(at: int) -> str:
@@ -39,12 +39,14 @@ def state(message: Message) -> str:
 
 def title(message: Message) -> str:
     """One line: what, where, how it stands."""
-    return f"lastgood: {message.action} of {message.target}: {state(message)}"
+    calling = " needs a person" if message.kind is Kind.CALLED else ""
+    return f"lastgood{calling}: {message.action} of {message.target}: {state(message)}"
 
 
 def facts(message: Message) -> tuple[tuple[str, str], ...]:
     """The known facts, named, those that are empty left out."""
     pairs = (
+        ("for", message.who),
         ("run", message.run),
         ("time", when(message.at)),
         ("state", state(message)),
@@ -59,6 +61,8 @@ def facts(message: Message) -> tuple[tuple[str, str], ...]:
 def plain(message: Message) -> str:
     """The whole message as lines of plain text."""
     lines = [title(message), message.what, *(f"- {each}" for each in message.because)]
+    if message.risk:
+        lines += ["At risk:", *(f"- {each}" for each in message.risk)]
     if message.next:
         lines += [f"{_NEXT.get(message.kind, 'Next')}:", *(f"  {each}" for each in message.next)]
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in facts(message))])
@@ -86,6 +90,8 @@ def markdown(message: Message) -> str:
     """The message as Markdown in which everything that others wrote stands in code blocks."""
     said = "\n".join((message.what, *(f"- {each}" for each in message.because)))
     parts = [f"**{state(message)}**, {when(message.at)}", fenced(said)]
+    if message.risk:
+        parts += ["At risk:", fenced("\n".join(f"- {each}" for each in message.risk))]
     if message.next:
         parts += [f"{_NEXT.get(message.kind, 'Next')}:", fenced("\n".join(message.next))]
     named = "\n".join(f"{name}: {value}" for name, value in facts(message))
@@ -95,6 +101,7 @@ def markdown(message: Message) -> str:
 def markup(message: Message) -> str:
     """The message as HTML."""
     because = "".join(f"<li>{html.escape(each)}</li>" for each in message.because)
+    risk = "".join(f"<li>{html.escape(each)}</li>" for each in message.risk)
     then = "".join(f"<li><code>{html.escape(each)}</code></li>" for each in message.next)
     known = "".join(f"<li>{html.escape(name)}: {html.escape(value)}</li>" for name, value in facts(message))
     return "".join(
@@ -102,6 +109,7 @@ def markup(message: Message) -> str:
             f"<p><strong>{html.escape(state(message))}</strong>, {when(message.at)}</p>",
             f"<p>{html.escape(message.what)}</p>",
             f"<ul>{because}</ul>" if because else "",
+            f"<p>At risk:</p><ul>{risk}</ul>" if risk else "",
             f"<p>{_NEXT.get(message.kind, 'Next')}:</p><ul>{then}</ul>" if then else "",
             f"<ul>{known}</ul>",
         )

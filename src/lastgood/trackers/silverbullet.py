@@ -143,9 +143,10 @@ def _head(message: Message) -> str:
 def _block(message: Message) -> str:
     """Everything that others wrote stands in a code block without a language, where nothing is evaluated."""
     said = fenced("\n".join((message.what, *(f"- {each}" for each in message.because))))
+    risk = f"\n\nAt risk:\n\n{fenced(chr(10).join(message.risk))}" if message.risk else ""
     then = f"\n\nNext:\n\n{fenced(chr(10).join(message.next))}" if message.next else ""
     known = fenced("\n".join(f"{name}: {value}" for name, value in facts(message)))
-    return f"## {state(message)}, {when(message.at)}\n\n{said}{then}\n\n{known}"
+    return f"## {state(message)}, {when(message.at)}\n\n{said}{risk}{then}\n\n{known}"
 
 
 def _inert(text: str) -> str:

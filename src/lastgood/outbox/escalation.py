@@ -1,0 +1,119 @@
+"""Whom a run that needs a person calls, and when: the next contact after its time, until somebody says "I have it".
+
+There is no daemon: any command looks at the clock, and `lastgood outbox run` from a timer does so without a person.
+Nothing here acts on a target; calling people is all that ever happens by itself.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from lastgood.journal.store import Journal
+from lastgood.model.errors import Exit
+from lastgood.model.event import Entry, RunEnded, RunStarted
+from lastgood.model.message import Acknowledged, Fate, Kind, Message
+from lastgood.outbox.messages import died, told
+from lastgood.outbox.store import Outbox
+
+_NANO: Final = 1_000_000_000
+_NEWEST: Final = 20
+_NOTE: Final = "ack:"
+
+
+@dataclass(frozen=True)
+class Contact:
+    """Somebody to call, `after` so many seconds. `name` is what the outbox calls them; empty `envs` are all."""
+
+    name: str
+    who: str
+    after: float
+    envs: tuple[str, ...] = ()
+
+
+def escalate(  # noqa: PLR0913, PLR0917 - two stores, whom, and where and when we are
+    journal: Journal,
+    outbox: Outbox,
+    contacts: Sequence[Contact],
+    alive: Callable[[str], bool],
+    machine: str,
+    now: int,
+) -> None:
+    """Put into the outbox whom it is time to call, and take back who need not be called any more.
+
+    The contacts are enlisted already. Raises NeedsHuman or JournalUnwritable where a store cannot be used.
+    """
+    known = outbox.enlisted()
+    stops = {stop.run: stop for stop in stopped(journal, alive, machine) if acknowledged(outbox, stop) is None}
+    for contact in contacts:
+        since = known[contact.name].since
+        mine = [stop for stop in stops.values() if journal.position(stop.run) > since]
+        due = [stop for stop in mine if _is_for(contact, stop) and now - stop.at >= contact.after * _NANO]
+        calls = [_call(stop, contact.who) for stop in due]
+        if calls:
+            outbox.take(contact.name, known[contact.name].position, calls)
+        for post in outbox.waiting(contact.name):
+            stop = stops.get(post.message.run)
+            if stop is None or stop.seq != post.message.seq:
+                outbox.settle(post, Fate.SUPERSEDED, because="acknowledged, or the run went on")
+
+
+def stopped(journal: Journal, alive: Callable[[str], bool], machine: str) -> Iterator[Message]:
+    """The stops that stand: of each target the newest run, where it waits for a person."""
+    settled: set[str] = set()
+    for run in journal.runs()[:_NEWEST]:
+        entries = journal.entries(run)
+        target = _target(entries)
+        if not target or target in settled:
+            continue
+        stop = _stop(entries, machine) if not alive(run) else None
+        if stop:
+            yield stop
+        if stop or not _is_failed_check(entries):
+            settled.add(target)
+
+
+def acknowledged(outbox: Outbox, stop: Message) -> Acknowledged | None:
+    """Who said that they have it, and when; None where nobody did. A run that stops again needs it again."""
+    noted = outbox.noted(f"{_NOTE}{stop.run}/{stop.seq}")
+    return msgspec.json.decode(noted, type=Acknowledged) if noted else None
+
+
+def acknowledge(outbox: Outbox, stop: Message, by: str, now: int) -> Acknowledged:
+    """Note that somebody has it; the first one who said so stays."""
+    there = acknowledged(outbox, stop)
+    if there:
+        return there
+    made = Acknowledged(stop.run, stop.target, by, now // _NANO)
+    outbox.note(f"{_NOTE}{stop.run}/{stop.seq}", msgspec.json.encode(made).decode())
+    return made
+
+
+def _stop(entries: Sequence[Entry], machine: str) -> Message | None:
+    """What the run's last line says where it needs a person."""
+    if isinstance(entries[-1].event, RunEnded):
+        message = told(entries)
+        return message if message and message.kind is Kind.STOPPED else None
+    return died(entries, machine)
+
+
+def _target(entries: Sequence[Entry]) -> str:
+    first = entries[0].event
+    return first.plan.target if isinstance(first, RunStarted) else ""
+
+
+def _is_failed_check(entries: Sequence[Entry]) -> bool:
+    """A check that failed only confirms that somebody is needed; one that passed says that nobody is."""
+    first, last = entries[0].event, entries[-1].event
+    check = isinstance(first, RunStarted) and first.plan.action == "check"
+    return check and not (isinstance(last, RunEnded) and last.exit is Exit.DONE)
+
+
+def _is_for(contact: Contact, stop: Message) -> bool:
+    return not contact.envs or stop.env in contact.envs
+
+
+def _call(stop: Message, who: str) -> Message:
+    have = f"lastgood ack {stop.run}"
+    return msgspec.structs.replace(stop, kind=Kind.CALLED, who=who, next=(have, *stop.next))

@@ -1,0 +1,244 @@
+"""People are called one after the other, with what they need, and not once more than it takes."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from postal import MACHINE, Postal, Told, end
+
+from lastgood.config.load import load
+from lastgood.journal.store import Journal
+from lastgood.model.errors import ConfigError, Exit, UsageError
+from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted
+from lastgood.model.message import Kind, Message
+from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, stopped
+from lastgood.outbox.store import Outbox
+from lastgood.outside.text import markdown, markup, plain
+from lastgood.posting import take_on
+from tests.journal.sample import begun as sample
+
+RUN, LATER = "20261122-174501-7f3a", "20261122-184501-0001"
+BASE = "environments: {prod: {}}\nservices: {shop: {probes: [{kind: container}]}}\n"
+
+
+def begun(action: str = "rollback", target: str = "shop-api/prod") -> RunStarted:
+    event = sample(target)
+    plan = msgspec.structs.replace(event.plan, action=action)
+    consent = msgspec.structs.replace(event.consent, by=f"ann@{MACHINE}")
+    return msgspec.structs.replace(event, plan=plan, consent=consent)
+
+
+@pytest.fixture
+def ann() -> Told:
+    return Told("contact:ann", kinds=frozenset())
+
+
+@pytest.fixture
+def bo() -> Told:
+    return Told("contact:bo", kinds=frozenset())
+
+
+@pytest.fixture
+def postal(tmp_path: Path, ann: Told, bo: Told) -> Postal:
+    made = Postal(tmp_path, ann, bo)
+    made.contacts = (Contact("contact:ann", "ann", 0), Contact("contact:bo", "bo", 900, ("prod",)))
+    made.collects()
+    return made
+
+
+def stops(postal: Postal, run: str = RUN, code: Exit = Exit.NEEDS_HUMAN) -> Message:
+    failed = StepFailed("1.verify", "it answers 500", Failure.RELEASE)
+    postal.writes(run, begun(), StepStarted("1.verify"), failed, end(code, "Nothing passed."))
+    return stop(postal)
+
+
+def stop(postal: Postal) -> Message:
+    (found,) = stopped(postal.journal, postal.alive.__contains__, MACHINE)
+    return found
+
+
+@pytest.mark.parametrize("code", [Exit.IN_DOUBT, Exit.NEEDS_HUMAN])
+def test_the_next_contact_must_be_called_after_the_time_and_each_once(
+    postal: Postal, ann: Told, bo: Told, code: Exit
+) -> None:
+    stops(postal, code=code)
+    postal.works()
+    assert (ann.keys, bo.keys) == ([f"{RUN}/called/4/ann"], [])
+    postal.clock.by += 899
+    postal.works()
+    assert bo.keys == []
+    postal.clock.by += 2
+    postal.works()
+    postal.works()
+    assert (ann.keys, bo.keys) == ([f"{RUN}/called/4/ann"], [f"{RUN}/called/4/bo"])
+
+
+def test_a_call_must_say_what_one_needs_to_go_on(postal: Postal) -> None:
+    postal.writes(RUN, begun(), StepStarted("1.pull"), end(Exit.IN_DOUBT, "It stopped."))
+    postal.works()
+    (post,) = postal.posts()
+    said = plain(post.message)
+    assert f"lastgood ack {RUN}" in said
+    assert f"lastgood show {RUN}" in said
+    assert "1.pull was begun, and whether it took effect is not known" in said
+    assert said.startswith("lastgood needs a person: rollback of shop-api/prod: in doubt")
+    assert "for: ann" in said
+    assert all("At risk" in text for text in (said, markdown(post.message), markup(post.message)))
+
+
+def test_whoever_has_it_must_end_the_calling(postal: Postal, ann: Told, bo: Told) -> None:
+    found = stops(postal)
+    postal.works()
+    with Outbox(postal.path) as outbox:
+        first = acknowledge(outbox, found, "ann@laptop", postal.clock.now())
+        assert acknowledge(outbox, found, "bo@desk", postal.clock.now()) == first
+    postal.clock.by += 3600
+    postal.works()
+    assert (len(ann.keys), bo.keys) == (1, [])
+
+
+def test_a_call_that_still_waits_must_be_taken_back(postal: Postal, ann: Told) -> None:
+    found = stops(postal)
+    postal.collects()
+    with Outbox(postal.path) as outbox:
+        acknowledge(outbox, found, "ann@laptop", postal.clock.now())
+    postal.works()
+    assert ann.keys == []
+    assert postal.fates() == ["superseded"]
+
+
+def test_going_on_must_end_the_calling_and_stopping_again_must_call_again(postal: Postal, ann: Told, bo: Told) -> None:
+    with Outbox(postal.path) as outbox:
+        acknowledge(outbox, stops(postal), "ann@laptop", postal.clock.now())
+    postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"))
+    postal.alive.add(RUN)
+    postal.clock.by += 3600
+    postal.works()
+    assert (ann.keys, bo.keys) == ([], [])
+    postal.alive.clear()
+    postal.writes(RUN, end(Exit.NEEDS_HUMAN))
+    postal.works()
+    assert (ann.keys, bo.keys) == ([f"{RUN}/called/6/ann"], [])
+    postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=True, lease="t"), end(Exit.FAILED_RESTORED))
+    postal.clock.by += 3600
+    postal.works()
+    assert bo.keys == []
+
+
+def test_a_killed_run_must_call_as_well(postal: Postal, ann: Told) -> None:
+    postal.writes(RUN, begun(), StepStarted("1.pull"))
+    postal.works()
+    assert ann.keys == [f"{RUN}/called/2/ann"]
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "calls"),
+    [
+        ("rollback", Exit.DONE, False),
+        ("rollback", Exit.MITIGATED, False),
+        ("check", Exit.DONE, False),
+        ("check", Exit.NEEDS_HUMAN, True),
+    ],
+)
+def test_a_newer_run_that_ends_well_must_end_the_calling(
+    postal: Postal, bo: Told, action: str, code: Exit, *, calls: bool
+) -> None:
+    stops(postal)
+    postal.works()
+    postal.clock.by += 60
+    postal.writes(LATER, begun(action), end(code))
+    postal.clock.by += 3600
+    postal.works()
+    assert bool(bo.keys) is calls
+
+
+def test_other_targets_and_environments_must_be_called_about_by_themselves(postal: Postal, ann: Told, bo: Told) -> None:
+    stops(postal)
+    postal.clock.by += 60
+    postal.writes(LATER, begun(target="shop-web/staging"), end(Exit.NEEDS_HUMAN))
+    postal.clock.by += 3600
+    postal.works()
+    assert sorted(ann.keys) == [f"{RUN}/called/4/ann", f"{LATER}/called/2/ann"]
+    assert bo.keys == [f"{RUN}/called/4/bo"]
+
+
+def test_a_contact_that_is_new_must_not_be_called_about_old_stops(tmp_path: Path, ann: Told) -> None:
+    postal = Postal(tmp_path, ann)
+    postal.contacts = (Contact("contact:ann", "ann", 0),)
+    stops(postal)
+    postal.clock.by += 7200
+    postal.works()
+    assert ann.keys == []
+
+
+def test_a_run_that_waits_for_nobody_must_not_be_taken_on(postal: Postal) -> None:
+    postal.writes(RUN, begun(), end())
+    with pytest.raises(UsageError) as raised:
+        take_on(RUN, str(postal.folder), "ann@laptop", postal.clock.now())
+    assert "waits for nobody" in raised.value.what
+    with pytest.raises(UsageError):
+        take_on("nosuch", str(postal.folder), "ann@laptop", postal.clock.now())
+    postal.clock.by += 60
+    postal.writes(LATER, begun(), RunEnded(Exit.IN_DOUBT, "x"))
+    made = take_on(LATER[:13], str(postal.folder), "ann@laptop", postal.clock.now())
+    assert (made.run, made.by) == (LATER, "ann@laptop")
+    with Journal(postal.journal.path) as journal, Outbox(postal.path) as outbox:
+        (found,) = stopped(journal, lambda _: False, MACHINE)
+        assert acknowledged(outbox, found) == made
+
+
+GROUP = "notifiers: {group: {kind: wecom, token: 'env:T'}, quiet: {kind: alertmanager, url: 'http://a'}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[{who: ann, by: grup}]", "$.contacts[0].by: there is no notifier or tracker 'grup'; did you mean group?"),
+        ("[{who: ann, by: quiet}]", "$.contacts[0].by: nobody reads what quiet is told"),
+        ("[{who: ann, by: group}, {who: ann, by: group}]", "$.contacts[1].who: ann stands here twice"),
+        (
+            "[{who: ann, by: group, after: 5m}, {who: bo, by: group}]",
+            "$.contacts[1].after: it is shorter than that of the contact before",
+        ),
+        ("[{who: ann, by: group, envs: [prd]}]", "$.contacts[0].envs[0]: there is no environment 'prd'"),
+        ("[{who: a b, by: group}]", "$.contacts[0].who: names are letters"),
+        ("[{by: group}]", "$.contacts[0]: who is missing"),
+    ],
+)
+def test_a_wrong_contact_must_be_an_error_at_its_place(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(f"{BASE}{GROUP}contacts: {text}\n".encode(), "lastgood.yaml")
+    assert message in raised.value.what
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("notifiers: {a: {}}", "$.notifiers.a: kind is missing or no text; one of: alertmanager, apprise"),
+        ("notifiers: {a: {kind: feishuu}}", "there is no notifier kind 'feishuu'; did you mean feishu?"),
+        ("notifiers: {a: {kind: wecom}}", "$.notifiers.a: token is missing"),
+        ("notifiers: {a: {kind: wecom, token: s3cret}}", "$.notifiers.a.token:"),
+        ("notifiers: {a: {kind: webhook, url: 'https://u:s3cret@h/'}}", "$.notifiers.a.url:"),
+        ("trackers: {a: {kind: github, repo: x}}", "$.trackers.a.repo:"),
+        ("trackers: {a: {kind: vikunja, url: 'http://v', project: 0}}", "$.trackers.a.project:"),
+        ("notifiers: {a: {kind: wecom, token: 'env:T', on: [called]}}", "$.notifiers.a.on[0]:"),
+        ("notifiers: {a: {kind: wecom, token: 'env:T', envs: [prd]}}", "there is no environment 'prd'"),
+        ("notifiers: {'a/b': {kind: wecom, token: 'env:T'}}", "names are letters"),
+        (
+            "notifiers: {a: {kind: wecom, token: 'env:T'}}\ntrackers: {a: {kind: github, repo: x/y}}",
+            "a tracker is called a already",
+        ),
+    ],
+)
+def test_a_wrong_destination_must_be_an_error_at_its_place_without_a_secret(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(f"{BASE}{text}\n".encode(), "lastgood.yaml")
+    assert message in raised.value.what
+    assert "s3cret" not in f"{raised.value.what} {raised.value.because} {raised.value.next}"
+
+
+def test_whoever_is_called_by_a_notifier_must_not_be_told_of_the_stop_once_more() -> None:
+    contacts = "contacts: [{who: ann, by: group}]\n"
+    plainly, called = (load(f"{BASE}{GROUP}{more}".encode(), "x").addressees()[0].kinds for more in ("", contacts))
+    assert plainly == {Kind.BEGAN, Kind.ENDED, Kind.STOPPED}
+    assert called == {Kind.BEGAN, Kind.ENDED}
