@@ -5,7 +5,6 @@ said everything it has to say, and by `lastgood outbox run`. The run itself know
 """
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from lastgood.model.event import Entry, RunStarted, StepDone
 from lastgood.model.facts import Fact
 from lastgood.model.message import Acknowledged, Fate, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
-from lastgood.outbox.collect import Subscription, collect
+from lastgood.outbox.collect import Subscription, adopted, collect
 from lastgood.outbox.escalation import Contact, acknowledge, escalate, stopped
 from lastgood.outbox.postman import Bounded, Destination, World, deliver
 from lastgood.outbox.store import Outbox
@@ -68,10 +67,18 @@ class PostOffice:
         # A connection of its own: a run that writes its lines must not wait for us.
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
             alive = Live(self._state).alive
-            now, machine = self._world.clock.now(), socket.gethostname()
-            collect(journal, outbox, wanted, alive, machine, now)
+            now = self._world.clock.now()
+            collect(journal, outbox, wanted, alive, now)
             if self._contacts:
-                escalate(journal, outbox, self._contacts, alive, machine, now)
+                escalate(journal, outbox, self._contacts, alive, now)
+
+    def adopted(self, run: str, seq: int) -> None:
+        """Leave it to another machine to tell what it wrote down of a run, up to line `seq`, that is taken up here.
+
+        Where that cannot be noted it is told here once more, which is better than to stop a run for it.
+        """
+        with contextlib.suppress(LastgoodError), Outbox(self.path) as outbox:
+            adopted(outbox, run, seq)
 
     def listening(self, entry: Callable[[Entry], None]) -> Callable[[Entry], None]:
         """`entry`, and beside it: silences from a run's first line on, all other messages once something was switched.
@@ -179,7 +186,7 @@ def take_on(run: str, state: str, by: str, now: int) -> Acknowledged:
     """
     with Journal(f"{state}/journal.db") as journal, Outbox(f"{state}/outbox.db") as outbox:
         found = journal.find(run)
-        standing = stopped(journal, Live(state).alive, socket.gethostname())
+        standing = stopped(journal, outbox, Live(state).alive)
         stop = next((one for one in standing if one.run == found), None)
         if stop is None:
             raise UsageError(f"Run {found} waits for nobody.", next=(f"lastgood show {found}", "lastgood runs"))

@@ -287,7 +287,11 @@ class Service:
         Raises UsageError where nobody knows the run, Refused where what a host knows contradicts the journal here.
         """
         repo = lambda target: self.tools(target).repo  # noqa: E731 - one expression, used once
+        before = len(self.journal.entries(run_id))
         adoption.adopt(run_id, self.journal, self._workshop.files, self.targets(), repo)
+        after = len(self.journal.entries(run_id))
+        if after > before and self.tells:
+            self.post_office.adopted(run_id, after)
 
     def unfinished(self) -> str:
         """The one run that can be taken up, of this machine or by a lease on a host.

@@ -1,5 +1,6 @@
 """Every tracker and notifier must arrive once, fail in words without secrets, and keep what others wrote inert."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +21,7 @@ from lastgood.model.target import Adapter
 from lastgood.outbox.postman import Bounded
 from lastgood.ports import Notifier, Outside
 from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences, Sink
+from tests.standin.real import Real, services
 from tests.standin.services import Asked, Service
 from tests.standin.told import HOSTILE, RUN, message
 from tests.standin.trackers import GitHubIssues, SilverBulletSpace, VikunjaTasks
@@ -56,6 +58,7 @@ CASES = (
     Case("notifiers", "apprise", AppriseApi, {"key": "env:TOKEN", "tag": "oncall"}, marked=False),
     Case("notifiers", "alertmanager", Silences, TOKEN),
 )
+REAL = services()
 BEGAN, ENDED = message(), message(Kind.ENDED, 9, what="shop-api/prod serves sha-1.")
 NAMED = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -208,3 +211,28 @@ def test_a_check_must_leave_no_trace_and_say_what_is_wrong(case: Case, bench_of:
     if case.kind not in {"feishu", "dingtalk", "wecom"}:  # a bot cannot be asked anything
         assert isinstance(blind, Unknown)
         assert "s3cret" not in blind.reason
+
+
+def told_for_real(real: Real) -> None:
+    """The same as against the stand-ins: told once though it was tried twice, then how it ended."""
+    run = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(2).hex()}"
+    outside = Outside(PlainHttp(), LocalSecrets(LocalProcess(), {"TOKEN": real.token}), time.time_ns())
+    options = msgspec.convert(real.options, catalog.options(real.family, real.kind))
+    member = catalog.notifier(real.family, Adapter(real.kind, options), outside)
+    assert isinstance(member.check(), Known)
+    began = message(run=run, at=time.time_ns(), because=(HOSTILE,))
+    for again in (False, True):
+        done = member.deliver(began, "", again=again)
+        assert isinstance(done, Delivered), done
+    assert len(real.told(run)) == 1
+    ended = message(Kind.ENDED, 9, run, at=time.time_ns())
+    for ref in (done.ref, ""):
+        assert isinstance(member.deliver(ended, ref, again=True), Delivered)
+    assert len(real.told(run)) == (0 if real.kind == "alertmanager" else 2)
+
+
+if REAL:  # without one there is nothing to test, which is not a test that was left out
+
+    @pytest.mark.parametrize("real", REAL, ids=lambda real: real.kind)
+    def test_a_real_service_must_be_told_as_the_stand_in_is(real: Real) -> None:
+        told_for_real(real)

@@ -84,8 +84,8 @@ class Postal:
         wanted = [one.destination().subscription for one in self.told]
         with Journal(self.journal.path) as journal, Outbox(self.path) as outbox:
             alive, now = self.alive.__contains__, self.clock.now()
-            collect(journal, outbox, wanted, alive, MACHINE, now)
-            escalate(journal, outbox, self.contacts, alive, MACHINE, now)
+            collect(journal, outbox, wanted, alive, now)
+            escalate(journal, outbox, self.contacts, alive, now)
 
     def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> None:
         world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock)

@@ -53,7 +53,8 @@ def stops(postal: Postal, run: str = RUN, code: Exit = Exit.NEEDS_HUMAN) -> Mess
 
 
 def stop(postal: Postal) -> Message:
-    (found,) = stopped(postal.journal, postal.alive.__contains__, MACHINE)
+    with Outbox(postal.path) as outbox:
+        (found,) = stopped(postal.journal, outbox, postal.alive.__contains__)
     return found
 
 
@@ -183,7 +184,7 @@ def test_a_run_that_waits_for_nobody_must_not_be_taken_on(postal: Postal) -> Non
     made = take_on(LATER[:13], str(postal.folder), "ann@laptop", postal.clock.now())
     assert (made.run, made.by) == (LATER, "ann@laptop")
     with Journal(postal.journal.path) as journal, Outbox(postal.path) as outbox:
-        (found,) = stopped(journal, lambda _: False, MACHINE)
+        (found,) = stopped(journal, outbox, lambda _: False)
         assert acknowledged(outbox, found) == made
 
 

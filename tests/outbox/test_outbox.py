@@ -15,6 +15,7 @@ from postal import MACHINE, Postal, Told, end, side_by_side
 from lastgood.model.errors import Exit, NeedsHuman
 from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted
 from lastgood.model.message import Delivered, Delivery, Failed, Kind, Message
+from lastgood.outbox.collect import adopted
 from lastgood.outbox.store import Outbox
 from tests.journal.sample import begun as sample
 
@@ -92,10 +93,15 @@ def test_a_killed_run_must_be_told_by_whoever_looks_next_and_once(postal: Postal
     assert chat.keys[2:] == [f"{RUN}/ended/4"]
 
 
-def test_a_run_of_another_machine_must_not_be_called_stopped(postal: Postal, chat: Told) -> None:
+def test_what_another_machine_wrote_down_must_be_left_to_it_to_tell(postal: Postal, chat: Told) -> None:
     postal.writes(RUN, begun("bo@desk"), StepStarted("1.pull"))
+    with Outbox(postal.path) as outbox:
+        adopted(outbox, RUN, 2)
     postal.works()
-    assert chat.keys == [f"{RUN}/began/1"]
+    assert chat.keys == []
+    postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"), end())
+    postal.works()
+    assert chat.keys == [f"{RUN}/ended/4"]
 
 
 def test_a_check_must_not_be_told(postal: Postal, chat: Told) -> None:

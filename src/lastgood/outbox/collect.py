@@ -13,6 +13,7 @@ from lastgood.outbox.store import Enlisted, Outbox
 _TOLD: Final = ("run-started", "run-ended")
 _RECENT: Final = 3600 * 1_000_000_000
 _NEWEST: Final = 20
+_THEIRS: Final = "adopted:"
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,14 @@ class Subscription:
         return message.kind in self.kinds and (not self.envs or message.env in self.envs)
 
 
-def collect(  # noqa: PLR0913, PLR0917 - two stores, who wants what, and where and when we are
-    journal: Journal,
-    outbox: Outbox,
-    wanted: Sequence[Subscription],
-    alive: Callable[[str], bool],
-    machine: str,
-    now: int,
+def collect(
+    journal: Journal, outbox: Outbox, wanted: Sequence[Subscription], alive: Callable[[str], bool], now: int
 ) -> None:
     """Bring the outbox up to the journal. Raises NeedsHuman or JournalUnwritable where one of them cannot be used.
 
     A destination that is new hears of a run that goes on, or began within the last hour: it may be the one during
-    which it was to be enlisted. Of runs before that it hears nothing. `machine` is how this one is called in `by`.
+    which it was to be enlisted. Of runs before that it hears nothing. What another machine
+    wrote down of a run that was taken up here is for that machine to tell.
     """
     known = outbox.enlisted()
     for one in wanted:
@@ -49,10 +46,20 @@ def collect(  # noqa: PLR0913, PLR0917 - two stores, who wants what, and where a
     end = journal.position()
     for one in wanted:
         _take(journal, outbox, one, known[one.name], end)
-        stopped = tuple(_stopped(journal, known[one.name].since, alive, machine))
+        stopped = tuple(_stopped(journal, outbox, known[one.name].since, alive))
         missing = [message for message in stopped if one.wants(message)]
         if missing:
             outbox.take(one.name, end, missing)
+
+
+def adopted(outbox: Outbox, run: str, seq: int) -> None:
+    """Note that the lines of a run up to `seq` are another machine's. Raises NeedsHuman."""
+    outbox.note(f"{_THEIRS}{run}", str(seq))
+
+
+def theirs(outbox: Outbox, run: str) -> int:
+    """Up to which line a run is another machine's; 0 for one of this machine. Raises NeedsHuman."""
+    return int(outbox.noted(f"{_THEIRS}{run}") or 0)
 
 
 def _take(journal: Journal, outbox: Outbox, one: Subscription, known: Enlisted, end: int) -> None:
@@ -61,7 +68,7 @@ def _take(journal: Journal, outbox: Outbox, one: Subscription, known: Enlisted, 
     if position == end:
         return
     heads = journal.after(position, _TOLD)
-    made = (told(_until(journal, run, seq)) for run, seq in heads)
+    made = (told(_until(journal, run, seq)) for run, seq in heads if seq > theirs(outbox, run))
     outbox.take(one.name, end, [message for message in made if message and one.wants(message)])
 
 
@@ -69,7 +76,7 @@ def _until(journal: Journal, run: str, seq: int) -> tuple[Entry, ...]:
     return tuple(entry for entry in journal.entries(run) if entry.seq <= seq)
 
 
-def _stopped(journal: Journal, since: int, alive: Callable[[str], bool], machine: str) -> Iterator[Message]:
+def _stopped(journal: Journal, outbox: Outbox, since: int, alive: Callable[[str], bool]) -> Iterator[Message]:
     """Runs without an end that nobody carries out: their processes were killed, or the machine was."""
     ended = dict(journal.after(since, ("run-ended",)))
     begun = dict(journal.after(since, ("run-started",))) | dict(journal.after(since, ("resumed",)))
@@ -78,8 +85,8 @@ def _stopped(journal: Journal, since: int, alive: Callable[[str], bool], machine
         if not alive(run):
             # Read after the look: a run that ended in between has its end by now.
             entries = journal.entries(run)
-            message = died(entries, machine) if entries else None
-            if message:
+            message = died(entries) if entries else None
+            if message and message.seq > theirs(outbox, run):
                 yield message
 
 

@@ -14,6 +14,7 @@ from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit
 from lastgood.model.event import Entry, RunEnded, RunStarted
 from lastgood.model.message import Acknowledged, Fate, Kind, Message
+from lastgood.outbox.collect import theirs
 from lastgood.outbox.messages import died, told
 from lastgood.outbox.store import Outbox
 
@@ -32,12 +33,11 @@ class Contact:
     envs: tuple[str, ...] = ()
 
 
-def escalate(  # noqa: PLR0913, PLR0917 - two stores, whom, and where and when we are
+def escalate(
     journal: Journal,
     outbox: Outbox,
     contacts: Sequence[Contact],
     alive: Callable[[str], bool],
-    machine: str,
     now: int,
 ) -> None:
     """Put into the outbox whom it is time to call, and take back who need not be called any more.
@@ -45,7 +45,7 @@ def escalate(  # noqa: PLR0913, PLR0917 - two stores, whom, and where and when w
     The contacts are enlisted already. Raises NeedsHuman or JournalUnwritable where a store cannot be used.
     """
     known = outbox.enlisted()
-    stops = {stop.run: stop for stop in stopped(journal, alive, machine) if acknowledged(outbox, stop) is None}
+    stops = {stop.run: stop for stop in stopped(journal, outbox, alive) if acknowledged(outbox, stop) is None}
     for contact in contacts:
         since = known[contact.name].since
         mine = [stop for stop in stops.values() if journal.position(stop.run) > since]
@@ -59,16 +59,16 @@ def escalate(  # noqa: PLR0913, PLR0917 - two stores, whom, and where and when w
                 outbox.settle(post, Fate.SUPERSEDED, because="acknowledged, or the run went on")
 
 
-def stopped(journal: Journal, alive: Callable[[str], bool], machine: str) -> Iterator[Message]:
-    """The stops that stand: of each target the newest run, where it waits for a person."""
+def stopped(journal: Journal, outbox: Outbox, alive: Callable[[str], bool]) -> Iterator[Message]:
+    """The stops that stand: of each target the newest run, where it waits for a person and stopped on this machine."""
     settled: set[str] = set()
     for run in journal.runs()[:_NEWEST]:
         entries = journal.entries(run)
         target = _target(entries)
         if not target or target in settled:
             continue
-        stop = _stop(entries, machine) if not alive(run) else None
-        if stop:
+        stop = _stop(entries) if not alive(run) else None
+        if stop and stop.seq > theirs(outbox, run):
             yield stop
         if stop or not _is_failed_check(entries):
             settled.add(target)
@@ -90,12 +90,12 @@ def acknowledge(outbox: Outbox, stop: Message, by: str, now: int) -> Acknowledge
     return made
 
 
-def _stop(entries: Sequence[Entry], machine: str) -> Message | None:
+def _stop(entries: Sequence[Entry]) -> Message | None:
     """What the run's last line says where it needs a person."""
     if isinstance(entries[-1].event, RunEnded):
         message = told(entries)
         return message if message and message.kind is Kind.STOPPED else None
-    return died(entries, machine)
+    return died(entries)
 
 
 def _target(entries: Sequence[Entry]) -> str:
