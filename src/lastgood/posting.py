@@ -50,16 +50,18 @@ class PostOffice:
         addressees = tuple(_destination(one) for one in config.addressees())
         self.destinations = (*addressees, *(_contact(one) for one in called))
 
-    def work(self, seconds: float, *, all_of_them: bool = False, state_only: bool = False) -> None:
+    def work(self, seconds: float, *, all_of_them: bool = False, state_only: bool = False) -> tuple[str, ...]:
         """Take in what the journal calls for, and deliver what is due, within `seconds`.
 
         Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used; what a destination does never
-        raises. `all_of_them` goes by no waiting time; `state_only` leaves out those who are only told.
+        raises: the names of those whom something did not reach are handed back. `all_of_them` goes by no waiting time;
+        `state_only` leaves out those who are only told.
         """
-        if self.destinations:
-            self.collect()
-            chosen = tuple(one for one in self.destinations if one.state or not state_only)
-            deliver(self.path, chosen, self._world, seconds, all_of_them=all_of_them)
+        if not self.destinations:
+            return ()
+        self.collect()
+        chosen = tuple(one for one in self.destinations if one.state or not state_only)
+        return deliver(self.path, chosen, self._world, seconds, all_of_them=all_of_them)
 
     def collect(self) -> None:
         """Take in what the journal calls for. Raises as `work` does."""

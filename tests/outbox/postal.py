@@ -87,10 +87,10 @@ class Postal:
             collect(journal, outbox, wanted, alive, now)
             escalate(journal, outbox, self.contacts, alive, now)
 
-    def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> None:
+    def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> tuple[str, ...]:
         world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock)
         there = [one.destination() for one in self.told]
-        deliver(self.path, there, world, seconds, all_of_them=all_of_them)
+        return deliver(self.path, there, world, seconds, all_of_them=all_of_them)
 
     def works(self) -> None:
         self.collects()

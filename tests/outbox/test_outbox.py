@@ -170,7 +170,9 @@ def test_a_clock_that_was_far_ahead_must_not_make_a_message_wait_for_years(posta
 def test_what_the_other_side_asks_to_wait_must_be_waited(postal: Postal, chat: Told) -> None:
     chat.does = lambda _: Failed("busy", again=300)
     postal.writes(RUN, begun(), end())
-    postal.works()
+    postal.collects()
+    assert postal.delivers() == ("chat",)
+    assert postal.delivers() == ()  # it is not tried again yet
     assert 299 <= (postal.posts()[0].due - postal.clock.now()) / 10**9 <= 300
 
 
@@ -216,7 +218,7 @@ def test_one_that_hangs_must_be_left_behind_in_time(tmp_path: Path) -> None:
     postal.writes(RUN, begun(), end())
     postal.collects()
     before = time.monotonic()
-    postal.delivers(0.3)
+    assert postal.delivers(0.3) == ("slow",)
     assert time.monotonic() - before < 1.5
     assert fine.keys == [f"{RUN}/began/1", f"{RUN}/ended/2"]
     assert postal.fates()[0] == "sending"
@@ -351,3 +353,59 @@ def test_a_destination_that_stays_locked_must_be_left_to_the_one_who_has_it(
     assert chat.heard == []
     postal.delivers()
     assert len(chat.heard) == 2
+
+
+def _dying(folder: Path, arrived: Path, at: int) -> None:
+    """A pass that is killed at its `at`-th change on disk or delivery; what arrived is written down outside."""
+    left = [at]
+
+    def step() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def takes(message: Message) -> Delivery:
+        step()
+        with arrived.open("a") as file:
+            file.write(f"{message.key}\n")
+        step()
+        return Delivered("here", "ref")
+
+    changes = Outbox._writing
+
+    def writing(self: Outbox) -> object:
+        step()
+        return changes(self)
+
+    Outbox._writing = writing  # type: ignore[method-assign,assignment]
+    Postal(folder, Told("chat", does=takes)).works()
+    os._exit(0)
+
+
+def test_a_process_killed_anywhere_must_lose_nothing_and_repeat_only_what_it_says_may_be_one(tmp_path: Path) -> None:
+    arrived = tmp_path / "arrived"
+    for at in range(100):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        arrived.write_text("")
+        again = Told("chat")
+        postal = Postal(folder, again)
+        postal.writes(RUN, begun())
+        postal.alive.add(RUN)
+        postal.collects()
+        postal.writes(RUN, end())
+        postal.journal.close()
+        dying = multiprocessing.get_context("fork").Process(target=_dying, args=(folder, arrived, at))
+        dying.start()
+        dying.join(30)
+        first = arrived.read_text().split()
+        postal.works()
+        told = [*first, *again.keys]
+        assert set(told) == {f"{RUN}/began/1", f"{RUN}/ended/2"}
+        repeated = [key for key, _, doubtful in again.heard if key in first and not doubtful]
+        assert repeated == []
+        assert len(told) <= 3
+        if dying.exitcode == 0:
+            assert at > 8
+            return
+    pytest.fail("the pass never came to its end")

@@ -32,7 +32,9 @@ def _work(session: "Session") -> None:
     from lastgood.posting import AFTERWARDS
 
     try:
-        session.service.post_office.work(AFTERWARDS)
+        missed = session.service.post_office.work(AFTERWARDS)
+        if missed:
+            session.note((f"  ! not told yet: {', '.join(missed)}; it is tried again, see lastgood outbox",))
     except LastgoodError as error:
         session.note((f"  ! {error.what} {' '.join(error.because)}",))
     except KeyboardInterrupt:

@@ -73,16 +73,18 @@ class Bounded:
 
 def deliver(
     path: str, destinations: Sequence[Destination], world: World, seconds: float, *, all_of_them: bool = False
-) -> None:
+) -> tuple[str, ...]:
     """Try what is due in the outbox at `path`, each destination by itself, and be back within `seconds` (and a blink).
 
     A destination that takes longer is left behind in its thread; its requests end by then, and so does what they
-    wait for. `all_of_them` goes by no waiting time. Never raises for what a destination or the outbox does.
+    wait for. `all_of_them` goes by no waiting time. The names of those whom something
+    did not reach this time. Never raises for what a destination or the outbox does.
     """
     end = time.monotonic() + seconds
+    missed: dict[str, None] = {}
     working = [
         threading.Thread(
-            target=_work, args=(path, one, world, end, all_of_them), name=f"outbox {one.name}", daemon=True
+            target=_work, args=(path, one, world, end, all_of_them, missed), name=f"outbox {one.name}", daemon=True
         )
         for one in destinations
     ]
@@ -90,9 +92,18 @@ def deliver(
         thread.start()
     for thread in working:
         thread.join(max(0.0, end + _GRACE - time.monotonic()))
+    late = (one.name for one, thread in zip(destinations, working, strict=True) if thread.is_alive())
+    return tuple(dict.fromkeys((*missed, *late)))
 
 
-def _work(path: str, destination: Destination, world: World, end: float, all_of_them: bool) -> None:  # noqa: FBT001 - a thread's arguments
+def _work(  # noqa: PLR0913, PLR0917 - a thread's arguments
+    path: str,
+    destination: Destination,
+    world: World,
+    end: float,
+    all_of_them: bool,  # noqa: FBT001 - as above
+    missed: dict[str, None],
+) -> None:
     """Everything due for one destination. What the outbox itself does wrong is told by whoever reads it next."""
     with contextlib.suppress(LastgoodError, OSError), _alone(f"{path}.{destination.name}.lock", end) as ours:
         if not ours:
@@ -103,7 +114,8 @@ def _work(path: str, destination: Destination, world: World, end: float, all_of_
                 if time.monotonic() >= end:
                     return
                 tried.add(post.id)
-                _one(outbox, destination, world, post, end)
+                if not _one(outbox, destination, world, post, end):
+                    missed[destination.name] = None
 
 
 def _next(outbox: Outbox, to: Destination, world: World, tried: set[int], *, all_of_them: bool) -> Post | None:
@@ -112,23 +124,27 @@ def _next(outbox: Outbox, to: Destination, world: World, tried: set[int], *, all
     return next((post for post in due if post.id not in tried), None)
 
 
-def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> None:
-    """Deliver one post. That it is sent is on disk before it is: a killed process leaves it doubtful, not lost."""
+def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> bool:
+    """Deliver one post, and whether it is done with.
+
+    That it is sent is on disk before it is: a killed process leaves it doubtful, not lost.
+    """
     if to.state and outbox.later(post):
         outbox.settle(post, Fate.SUPERSEDED, because="a newer message of the run takes its place")
-        return
+        return True
     ref, doubtful = outbox.ref(post), post.fate in (Fate.SENDING, Fate.DOUBTFUL)
     outbox.settle(post, Fate.SENDING, tries=post.tries + 1)
     outside = Outside(Bounded(world.http, end), world.secrets, world.clock.now())
     done = _tried(to, outside, post, ref, again=doubtful)
     if isinstance(done, Delivered):
         outbox.settle(post, Fate.DELIVERED, because="", place=done.where, ref=done.ref, due=0)
-        return
+        return True
     # Once it may have arrived, that is not taken back by a later try that certainly did not.
     fate = Fate.DOUBTFUL if done.doubtful or doubtful else Fate.FAILED
     wait = max(done.again, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(post.tries, 12)))
     due = world.clock.now() + int(min(wait, _LONGEST_WAIT) * _NANO)
     outbox.settle(post, fate, because=sanitise(done.because)[:_REASON], due=due)
+    return False
 
 
 def _tried(to: Destination, outside: Outside, post: Post, ref: str, *, again: bool) -> Delivery:
