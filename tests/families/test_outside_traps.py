@@ -96,6 +96,44 @@ class TestGitHub:
         assert delivered(self.issues(hub), message(Kind.ENDED, 11), ref).ref == "40"
         assert len(hub.issues) == 40
 
+    def test_a_mark_that_somebody_else_wrote_must_not_keep_a_message_back(self, hub: GitHubIssues) -> None:
+        ref = delivered(self.issues(hub), BEGAN).ref
+        hub.others[int(ref)] = [f"<!-- lastgood:{ENDED.key} -->"]
+        delivered(self.issues(hub), ENDED, ref)
+        assert len(hub.comments[int(ref)]) == 1
+
+
+class TestGitHubDeployments:
+    @pytest.mark.parametrize(
+        ("told", "state"),
+        [(ENDED, "success"), (message(Kind.ENDED, 9, exit=1), "failure"), (message(Kind.STOPPED, 9), "error")],
+    )
+    def test_a_run_must_be_one_deployment_of_the_old_commit_that_is_merged_into_nothing(
+        self, told: Message, state: str
+    ) -> None:
+        with GitHubIssues() as hub:
+            to = member("notifiers", "github-deployment", hub, repo="shop/deploy")
+            delivered(to, BEGAN)
+            delivered(to, told)
+            (made,) = hub.deployments
+            assert (made["ref"], made["auto_merge"], made["required_contexts"]) == ("c" * 40, False, [])
+            assert (made["environment"], made["task"]) == ("prod", "rollback")
+            assert [one["state"] for one in hub.statuses] == ["in_progress", state]
+
+    def test_a_run_that_went_further_back_must_show_the_commit_that_it_came_to(self) -> None:
+        with GitHubIssues() as hub:
+            to = member("notifiers", "github-deployment", hub, repo="shop/deploy")
+            delivered(to, BEGAN)
+            delivered(to, message(Kind.ENDED, 9, commit="d" * 40))
+            assert [one["ref"] for one in hub.deployments] == ["c" * 40, "d" * 40]
+            assert hub.statuses[-1] | {"state": "success", "deployment": 2} == hub.statuses[-1]
+
+    def test_a_run_that_goes_to_no_commit_must_be_none(self) -> None:
+        with GitHubIssues() as hub:
+            to = member("notifiers", "github-deployment", hub, repo="shop/deploy")
+            delivered(to, message(commit=""))
+            assert hub.deployments == []
+
 
 class TestVikunja:
     @pytest.mark.parametrize("version", ["v1.0.0", "v2.5.0"])

@@ -18,6 +18,7 @@ class Asked:
 
     def __init__(self, method: str, url: str, headers: dict[str, str], body: bytes) -> None:
         parts = urlsplit(url)
+        self.url = url
         self.method = method
         self.path = unquote(parts.path)
         self.query = dict(parse_qsl(parts.query))

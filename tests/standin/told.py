@@ -22,6 +22,7 @@ def message(kind: Kind = Kind.BEGAN, seq: int = 1, run: str = RUN, **more: objec
         "next": ("lastgood show 20261122-174501-7f3a",),
         "running": "sha-2",
         "to": "sha-1",
+        "commit": "c" * 40,
         "by": "ann@laptop",
         **ended,
         **more,

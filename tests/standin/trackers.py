@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.github.contract import understood
 from tests.standin.services import Answer, Asked, Json, Service
 
 NOTHING = "0001-01-01T00:00:00Z"
 
 
 class GitHubIssues(Service):
-    """The issues of shop/deploy. Labels are dropped without a word where the token may not push; a page is bounded."""
+    """The issues and deployments of shop/deploy. Labels are dropped without a word where the token may not push.
+
+    Every request has to be one that GitHub describes.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,12 +26,18 @@ class GitHubIssues(Service):
             *({"number": n, "state": "open", "body": None, "labels": []} for n in range(2, 40)),
         ]
         self.comments: dict[int, list[str]] = {}
+        self.others: dict[int, list[str]] = {}
+        self.deployments: list[dict[str, Json]] = []
+        self.statuses: list[dict[str, Json]] = []
 
     def answer(self, asked: Asked) -> Answer:
+        understood(asked.method, asked.url, asked.body)
         if asked.headers.get("authorization") != f"Bearer {self.TOKEN}":
             return Answer(401, {"message": f"Bad credentials {asked.headers.get('authorization')}"})
         if asked.headers.get("accept") != "application/vnd.github+json" or "user-agent" not in asked.headers:
             return Answer(415, {"message": "Unsupported"})
+        if "/deployments" in asked.path:
+            return self._deployed(asked)
         place, _, rest = asked.path.partition("/repos/shop/deploy")[2].partition("/issues")
         if place or not asked.path.startswith("/repos/shop/deploy"):
             return Answer(404, {"message": "Not Found"})
@@ -46,7 +56,10 @@ class GitHubIssues(Service):
             if asked.method == "POST":
                 self.comments.setdefault(number, []).append(asked.json["body"])
                 return Answer(201, {"id": 1, "body": asked.json["body"]})
-            return self._page(asked, [{"body": body} for body in self.comments.get(number, [])])
+            said = [{"body": body, "user": {"login": "bot"}} for body in self.comments.get(number, [])]
+            return self._page(
+                asked, [*({"body": b, "user": {"login": "eve"}} for b in self.others.get(number, [])), *said]
+            )
         if asked.method == "PATCH":
             issue |= asked.json
         return Answer(200, issue)
@@ -54,10 +67,28 @@ class GitHubIssues(Service):
     def _created(self, given: Json) -> Answer:
         labels = [{"name": name} for name in given.get("labels", [])] if self.push else []
         number = len(self.issues) + 1
-        issue = {"number": number, "state": "open", **given, "labels": labels}
+        issue = {"number": number, "state": "open", **given, "labels": labels, "user": {"login": "bot"}}
         issue["html_url"] = f"https://github.example/shop/deploy/issues/{number}"
         self.issues.append(issue)
         return Answer(201, issue)
+
+    def _deployed(self, asked: Asked) -> Answer:
+        if asked.path.endswith("/statuses"):
+            number = int(asked.path.split("/")[-2])
+            if asked.method == "POST":
+                self.statuses.append({"deployment": number, **asked.json})
+                return Answer(201, {"id": len(self.statuses), **asked.json})
+            return self._page(asked, [one for one in self.statuses if one["deployment"] == number])
+        if asked.method == "POST":
+            if asked.json.get("auto_merge", True):
+                return Answer(202, {"message": "Auto-merged main into the ref on deployment."})
+            if "required_contexts" not in asked.json:
+                return Answer(409, {"message": "Conflict: Commit status checks failed for the ref."})
+            self.deployments.append({"id": len(self.deployments) + 1, "sha": asked.json["ref"], **asked.json})
+            return Answer(201, self.deployments[-1])
+        wanted = {name: asked.query[name] for name in ("sha", "environment") if name in asked.query}
+        found = [one for one in self.deployments if wanted.items() <= one.items()]
+        return self._page(asked, found[::-1])
 
     @staticmethod
     def _page(asked: Asked, items: list[Any]) -> Answer:
@@ -67,6 +98,13 @@ class GitHubIssues(Service):
     def told(self) -> list[str]:
         made = [one for one in self.issues if one["number"] > 39]
         return [text for one in made for text in (one["body"], *self.comments.get(one["number"], []))]
+
+
+class GitHubDeployments(GitHubIssues):
+    """The same, for those who look at deployments."""
+
+    def told(self) -> list[str]:
+        return [f"{self.deployments[one['deployment'] - 1]} {one}" for one in self.statuses]
 
 
 class VikunjaTasks(Service):

@@ -20,7 +20,8 @@ class Message(msgspec.Struct, frozen=True):
 
     `what`, `because` and `next` may quote others (logs, commit messages): whoever shows them escapes them. `services`
     are those that the run acts on; `exit` is None unless it ended; `running` is what ran before, `to` what it was to go
-    back to; `evidence` is a folder; `risk` is what may come of it; `who` is called, where it is one person.
+    back to; `evidence` is a folder; `commit` of the deploy repo is what it goes back
+    to; `risk` is what may come of it; `who` is called, where it is one person.
     """
 
     run: str
@@ -38,6 +39,7 @@ class Message(msgspec.Struct, frozen=True):
     to: str = ""
     by: str = ""
     evidence: str = ""
+    commit: str = ""
     risk: tuple[str, ...] = ()
     who: str = ""
 

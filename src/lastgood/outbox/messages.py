@@ -7,6 +7,7 @@ from lastgood.journal.fold import fold
 from lastgood.model.errors import Exit
 from lastgood.model.event import Entry, Run, RunEnded, RunStarted, StepState
 from lastgood.model.message import Kind, Message
+from lastgood.model.plan import Attempt
 from lastgood.model.step import StartStep, StopStep, SwitchStep
 from lastgood.model.text import sanitise
 from lastgood.record.redact import redact
@@ -62,7 +63,7 @@ def _failures(run: Run) -> tuple[str, ...]:
 def _message(  # noqa: PLR0913, PLR0917 - the parts of a message
     run: Run, at: Entry, kind: Kind, what: str, because: tuple[str, ...], then: tuple[str, ...], code: int | None = None
 ) -> Message:
-    plan = run.plan
+    plan, attempt = run.plan, _reached(run)
     folders = (run.done[step.id].details.get("folder", "") for step in plan.before if step.id in run.done)
     return Message(
         run=run.id,
@@ -77,11 +78,25 @@ def _message(  # noqa: PLR0913, PLR0917 - the parts of a message
         because=tuple(dict.fromkeys(_safe(each) for each in because if each))[:_CLAUSES],
         next=tuple(dict.fromkeys(_safe(each) for each in then))[:_CLAUSES],
         running=_safe(plan.running),
-        to=_safe(plan.attempts[0].name) if plan.attempts else "",
+        to=_safe(attempt.name) if attempt else "",
+        commit=_commit(attempt) if attempt else "",
         by=_safe(run.consent.by),
         evidence=_safe(next(filter(None, folders), "")),
         risk=tuple(_safe(each) for each in _risk(run)) if kind is Kind.STOPPED else (),
     )
+
+
+def _reached(run: Run) -> Attempt | None:
+    """The attempt that the run is at: the last of which a step was begun, else the first."""
+    begun = [attempt for attempt in run.plan.attempts if any(step.id in run.steps for step in attempt.steps)]
+    known = begun or run.plan.attempts[:1]
+    return known[-1] if known else None
+
+
+def _commit(attempt: Attempt) -> str:
+    """The commit that pinned what is gone back to; of several services the newest."""
+    newest = max(attempt.parts, key=lambda part: part.release.at, default=None)
+    return newest.release.commit if newest else ""
 
 
 def _risk(run: Run) -> tuple[str, ...]:
