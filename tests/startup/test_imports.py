@@ -90,3 +90,10 @@ def test_nothing_heavy_must_be_imported_before_the_first_decision(place: Path, v
     assert banned(modules, BANNED) == set()
     assert {"lastgood.observe.world", "lastgood.config.load"} <= modules
     assert "docker" in said  # the look at the engine was begun, and failed: it does not answer here
+
+
+def test_where_nobody_is_told_nothing_that_tells_must_be_imported(place: Path) -> None:
+    _, modules, _ = imported(place, "status")
+    assert not {
+        name for name in modules if name.startswith(("lastgood.outbox", "lastgood.posting", "lastgood.outside"))
+    }

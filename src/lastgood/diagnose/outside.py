@@ -5,7 +5,8 @@ from functools import partial
 from typing import Final
 
 from lastgood.diagnose.case import guarded, ok, unknown, warn
-from lastgood.model.facts import Fact, Known
+from lastgood.model.errors import LastgoodError
+from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.report import Check
 from lastgood.observe.together import together
 
@@ -28,7 +29,10 @@ def checks(looks: Sequence[Look], waiting: Callable[[], int], ticked: Callable[[
 
 
 def _one(name: str, look: Callable[[], Fact[str]]) -> tuple[Check, ...]:
-    fact = look()
+    try:
+        fact = look()
+    except LastgoodError as error:  # a rollback goes on without it, so it is no failure
+        fact = Unknown(error.what)
     if isinstance(fact, Known):
         return (ok(name, fact.value),)
     then = "a rollback goes on without it, and what was to be told waits"
