@@ -9,7 +9,7 @@ from postal import MACHINE, Postal, Told, end
 from lastgood.config.load import load
 from lastgood.journal.store import Journal
 from lastgood.model.errors import ConfigError, Exit, UsageError
-from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted
+from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
 from lastgood.model.message import Kind, Message
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, stopped
 from lastgood.outbox.store import Outbox
@@ -18,6 +18,7 @@ from lastgood.posting import take_on
 from tests.journal.sample import begun as sample
 
 RUN, LATER = "20261122-174501-7f3a", "20261122-184501-0001"
+TICKED = Ticked("before/1", "Team told", "ann@laptop", "terminal")
 BASE = "environments: {prod: {}}\nservices: {shop: {probes: [{kind: container}]}}\n"
 
 
@@ -126,10 +127,17 @@ def test_going_on_must_end_the_calling_and_stopping_again_must_call_again(postal
     assert bo.keys == []
 
 
-def test_a_killed_run_must_call_as_well(postal: Postal, ann: Told) -> None:
-    postal.writes(RUN, begun(), StepStarted("1.pull"))
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_people_tick_off_meanwhile_must_not_end_or_repeat_the_calling(
+    postal: Postal, ann: Told, bo: Told, *, killed: bool
+) -> None:
+    postal.writes(RUN, begun(), StepStarted("1.pull"), *([] if killed else [end(Exit.NEEDS_HUMAN)]))
     postal.works()
-    assert ann.keys == [f"{RUN}/called/2/ann"]
+    postal.writes(RUN, TICKED)
+    postal.clock.by += 3600
+    postal.works()
+    line = 2 if killed else 3
+    assert (ann.keys, bo.keys) == ([f"{RUN}/called/{line}/ann"], [f"{RUN}/called/{line}/bo"])
 
 
 @pytest.mark.parametrize(
@@ -137,6 +145,7 @@ def test_a_killed_run_must_call_as_well(postal: Postal, ann: Told) -> None:
     [
         ("rollback", Exit.DONE, False),
         ("rollback", Exit.MITIGATED, False),
+        ("rollback", Exit.WORLD_MOVED, True),
         ("check", Exit.DONE, False),
         ("check", Exit.NEEDS_HUMAN, True),
     ],

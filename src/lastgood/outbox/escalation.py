@@ -10,17 +10,19 @@ from typing import Final
 
 import msgspec
 
+from lastgood.journal.fold import fold
 from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, RunEnded, RunStarted
+from lastgood.model.event import Entry, RunStarted
 from lastgood.model.message import Acknowledged, Fate, Kind, Message
 from lastgood.outbox.collect import theirs
-from lastgood.outbox.messages import died, told
+from lastgood.outbox.messages import standstill
 from lastgood.outbox.store import Outbox
 
 _NANO: Final = 1_000_000_000
 _NEWEST: Final = 20
 _NOTE: Final = "ack:"
+_TOUCHED_NOTHING: Final = (Exit.REFUSED, Exit.LEASE_HELD, Exit.WORLD_MOVED)
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,18 @@ def escalate(
     The contacts are enlisted already. Raises NeedsHuman or JournalUnwritable where a store cannot be used.
     """
     known = outbox.enlisted()
-    stops = {stop.run: stop for stop in stopped(journal, outbox, alive) if acknowledged(outbox, stop) is None}
+    found = (one for one in stopped(journal, outbox, alive) if acknowledged(outbox, one) is None)
+    stops = {one.run: one for one in found}
     for contact in contacts:
         since = known[contact.name].since
-        mine = [stop for stop in stops.values() if journal.position(stop.run) > since]
-        due = [stop for stop in mine if _is_for(contact, stop) and now - stop.at >= contact.after * _NANO]
-        calls = [_call(stop, contact.who) for stop in due]
+        mine = [one for one in stops.values() if journal.position(one.run) > since]
+        due = [one for one in mine if _is_for(contact, one) and now - one.at >= contact.after * _NANO]
+        calls = [_call(one, contact.who) for one in due]
         if calls:
             outbox.take(contact.name, known[contact.name].position, calls)
         for post in outbox.waiting(contact.name):
-            stop = stops.get(post.message.run)
-            if stop is None or stop.seq != post.message.seq:
+            standing = stops.get(post.message.run)
+            if standing is None or standing.seq != post.message.seq:
                 outbox.settle(post, Fate.SUPERSEDED, because="acknowledged, or the run went on")
 
 
@@ -67,10 +70,10 @@ def stopped(journal: Journal, outbox: Outbox, alive: Callable[[str], bool]) -> I
         target = _target(entries)
         if not target or target in settled:
             continue
-        stop = _stop(entries) if not alive(run) else None
-        if stop and stop.seq > theirs(outbox, run):
-            yield stop
-        if stop or not _is_failed_check(entries):
+        standing = standstill(entries) if not alive(run) else None
+        if standing and standing.seq > theirs(outbox, run):
+            yield standing
+        if standing or not _settles_nothing(entries):
             settled.add(target)
 
 
@@ -90,24 +93,17 @@ def acknowledge(outbox: Outbox, stop: Message, by: str, now: int) -> Acknowledge
     return made
 
 
-def _stop(entries: Sequence[Entry]) -> Message | None:
-    """What the run's last line says where it needs a person."""
-    if isinstance(entries[-1].event, RunEnded):
-        message = told(entries)
-        return message if message and message.kind is Kind.STOPPED else None
-    return died(entries)
-
-
 def _target(entries: Sequence[Entry]) -> str:
     first = entries[0].event
     return first.plan.target if isinstance(first, RunStarted) else ""
 
 
-def _is_failed_check(entries: Sequence[Entry]) -> bool:
-    """A check that failed only confirms that somebody is needed; one that passed says that nobody is."""
-    first, last = entries[0].event, entries[-1].event
-    check = isinstance(first, RunStarted) and first.plan.action == "check"
-    return check and not (isinstance(last, RunEnded) and last.exit is Exit.DONE)
+def _settles_nothing(entries: Sequence[Entry]) -> bool:
+    """Whether a run says nothing about an older stop: it touched nothing, or it is a check that did not pass."""
+    run = fold(entries)
+    if run.plan.action == "check":
+        return not (run.ended and run.ended.exit is Exit.DONE)
+    return run.ended is not None and run.ended.exit in _TOUCHED_NOTHING
 
 
 def _is_for(contact: Contact, stop: Message) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 from lastgood.journal.fold import fold
 from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, Run, RunEnded, RunStarted, StepState
+from lastgood.model.event import Entry, Run, RunEnded, RunStarted, StepState, Ticked
 from lastgood.model.message import Kind, Message
 from lastgood.model.plan import Attempt
 from lastgood.model.step import StartStep, StopStep, SwitchStep
@@ -37,9 +37,21 @@ def died(entries: Sequence[Entry]) -> Message | None:
     run = fold(entries)
     if run.ended or run.plan.action == _UNTOLD:
         return None
+    # What people tick off afterwards is no sign of life.
+    last = next(entry for entry in reversed(entries) if not isinstance(entry.event, Ticked))
     again = (f"lastgood resume {run.id}", f"lastgood abort {run.id}", f"lastgood show {run.id}")
     what = f"Run {run.id} stopped half-way, and nobody carries it out."
-    return _message(run, entries[-1], Kind.STOPPED, what, _failures(run), again)
+    return _message(run, last, Kind.STOPPED, what, _failures(run), again)
+
+
+def standstill(entries: Sequence[Entry]) -> Message | None:
+    """What is told of a run that stands still now and needs a person; None where it does not."""
+    run = fold(entries)
+    if run.ended is None:
+        return died(entries)
+    last = max(number for number, entry in enumerate(entries) if isinstance(entry.event, RunEnded))
+    message = told(entries[: last + 1])
+    return message if message and message.kind is Kind.STOPPED else None
 
 
 def _begun(run: Run, first: Entry) -> Message:
