@@ -12,7 +12,7 @@ import pytest
 
 from lastgood.cli.carry import RunReport
 from lastgood.cli.out import VERSION, Error
-from lastgood.model import diagnosis, errors, lint
+from lastgood.model import diagnosis, errors, lint, salvage
 from lastgood.model.backups import BackupMade, Backups, Checked, Kept, Verification
 from lastgood.model.chain import Fault
 from lastgood.model.checklist import Checklist, Phase, Point, Standing, State
@@ -42,6 +42,7 @@ from lastgood.model.report import (
 from lastgood.model.restoring import Loss, Restored, Restoring, Rows, Stopped
 from lastgood.model.retention import Images, Leftover, Needed, Protection
 from lastgood.model.revert import Built, Commit, Passed, Reverted, Reverting, Source, Suspect, Suspects, Undo
+from lastgood.model.salvage import PutBack, PuttingBack, Salvage, Salvages
 from lastgood.model.standing import Ahead, DatabaseStatus, Deviation, Resolution, Truth
 from lastgood.model.step import Pinned, Runnable, Step
 from lastgood.model.verified import Bundled, EvidenceCheck, Verdict, Verified, Witness
@@ -89,6 +90,11 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `restoring`": Restoring,
     "A loss:": Loss,
     "## `restored`": Restored,
+    "## `salvages`": Salvages,
+    "A salvage, which is also what its manifest `salvage.json` holds:": Salvage,
+    "A part kept:": salvage.Part,
+    "## `putting_back`": PuttingBack,
+    "A put back:": PutBack,
     "## `quarantine`": QuarantineList,
     "A quarantined:": Quarantined,
     "## `quarantine_change`": QuarantineChange,
@@ -200,6 +206,7 @@ def test_parts_that_are_told_in_a_sentence_must_be_whole() -> None:
     assert (names(Witness), names(Fault)) == (["where", "lines", "because"], ["line", "what"])
     assert names(Point) == ["phase", "id", "text", "check"]
     assert names(EvidenceCheck) == ["named", "here", "elsewhere"]
+    assert names(salvage.Done) == ["at", "by", "parts"]
     assert names(Rows) == ["table", "now", "then"]
     assert names(Pinned) == ["service", "image"]
     assert all(f"`{name}`" in PAGE for kind in (Trailers, Guarded, Lifted) for name in names(kind))

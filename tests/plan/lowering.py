@@ -10,7 +10,7 @@ from plan_values import CONSENT, GROUP, container, drafted, history, image, obse
 
 from lastgood.journal.fold import fold
 from lastgood.model.command import Child
-from lastgood.model.descent import Descent, Undo
+from lastgood.model.descent import Descent, Loss, Undo
 from lastgood.model.event import (
     ChildStarted,
     Entry,
@@ -54,12 +54,14 @@ def way(before: int, to: int) -> Descent:
     return Descent("golang-migrate", '"m"', "", str(before), str(to), undone)
 
 
-def schemas(*levels: int) -> tuple[Schema, ...]:
+def schemas(*levels: int, losses: tuple[Loss, ...] = ()) -> tuple[Schema, ...]:
     """From version 5, the version that each release in turn needs."""
     found, now = [], TOP
     for level in levels:
         goes = level < now
-        found.append(Schema(f"at {level}", (), way(now, level) if goes else None, (), "local", "/backups"))
+        found.append(
+            Schema(f"at {level}", (), way(now, level) if goes else None, losses if goes else (), "local", "/backups")
+        )
         now = level
     return tuple(found)
 
@@ -75,7 +77,7 @@ def _drafts(databases: Databases, hosts: int, *, scripted: bool) -> tuple[Draft,
     return tuple(drafted(world, target, pin_first=scripted) for target in targets)
 
 
-def _round(databases: Databases, number: int) -> Round:
+def _round(databases: Databases, number: int, losses: tuple[Loss, ...]) -> Round:
     """The candidates of one round, their trees, and what becomes of the databases."""
     candidates, trees, found = [], [], list[Schema]()
     for users, levels in databases:
@@ -84,7 +86,9 @@ def _round(databases: Databases, number: int) -> Round:
             changes = () if service.isupper() else (FileChange(f"{service}.yaml", ("-a", "+b")),)
             candidates.append(Candidate(release(tag, 0), Evidence(), runnable(tag), ()))
             trees.append(Tree(TAGS[number], image(tag), ("api",), changes))
-        first = msgspec.structs.replace(schemas(*levels)[number], database=users[0] if len(users) > 1 else "")
+        first = msgspec.structs.replace(
+            schemas(*levels, losses=losses)[number], database=users[0] if len(users) > 1 else ""
+        )
         found += [first, *(Schema(first.said, database=users[0]) for _ in users[1:])]
     return Round(tuple(candidates), tuple(trees), tuple(found))
 
@@ -109,9 +113,11 @@ class Small:
     taken: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, databases: Databases, *, hosts: int = 1, scripted: bool = False) -> "Small":
+    def of(
+        cls, databases: Databases, *, hosts: int = 1, scripted: bool = False, losses: tuple[Loss, ...] = ()
+    ) -> "Small":
         drafts = _drafts(databases, hosts, scripted=scripted)
-        rounds = tuple(_round(databases, number) for number in range(len(databases[0][1])))
+        rounds = tuple(_round(databases, number, losses) for number in range(len(databases[0][1])))
         group = Group("shop", "prod", tuple(draft.target for draft in drafts))
         before = tuple(Tree("before", image("v3"), ("api",), ()) for _ in drafts)
         plan = make(group, drafts, rounds, before, (), Extra())

@@ -15,7 +15,7 @@ from lastgood.model.observed import Observed
 from lastgood.model.plan import AnyPlan, FileChange, LossyPlan, ReversiblePlan
 from lastgood.model.release import Evidence
 from lastgood.model.schema import What
-from lastgood.model.step import DownStep, LossyDownStep, RenderStep, SwitchStep
+from lastgood.model.step import DownStep, LossyDownStep, RenderStep, SalvageStep, SwitchStep
 from lastgood.model.target import Group, Unreachable
 from lastgood.plan.choose import Candidate
 from lastgood.plan.draft import Extra, Round, Schema, Tree
@@ -159,6 +159,23 @@ def test_what_fails_before_any_traffic_must_be_put_back_as_far_as_it_went(
     assert taken == [*ALL[: ALL.index(step) + 1], *back]
     assert ended.exit is Exit.FAILED_RESTORED
     assert f"{step} failed" in ended.because[0]
+
+
+def test_what_will_be_lost_must_be_kept_after_the_backup_and_before_the_way_down_and_nothing_else() -> None:
+    taken, ended = goes(LOSSY)
+    assert taken[taken.index("1.stop.local") :] == [
+        "1.stop.local", "1.backup", "1.salvage", "1.lossy-down", "1.trial", *SERVED,
+    ]  # fmt: skip
+    assert ended.next == ("after the next roll-forward: lastgood db salvage put-back shop prod R1",)
+    assert not any(isinstance(step, SalvageStep) for step in ONE.steps())
+    assert goes(ONE)[1].next == ()
+
+
+def test_where_nothing_can_be_kept_nothing_must_be_lost_and_the_writers_must_run_again() -> None:
+    taken, ended = goes(LOSSY, **failing("1.salvage", Failure.PREPARE))
+    assert (taken[-3:], ended.exit) == (["1.salvage", *STARTED], Exit.FAILED_RESTORED)
+    assert goes(LOSSY, *until(LOSSY, "1.salvage"), ABORT)[0] == STARTED
+    assert ended.next == ("lastgood history shop prod",)
 
 
 @pytest.mark.parametrize("step", ["1.lossy-down", "1.trial"])

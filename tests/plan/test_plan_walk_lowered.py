@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lowering import TOP, Databases, Small, failing, serving
 
+from lastgood.model.descent import Loss
 from lastgood.model.errors import Exit
+from lastgood.model.facts import Unknown
+from lastgood.model.schema import What
 from lastgood.plan.moves import End
 
 
@@ -176,3 +179,35 @@ def test_whatever_fails_or_dies_no_write_must_be_lost_and_no_release_find_a_sche
     if end.exit in (Exit.FAILED_RESTORED, Exit.REFUSED) or (world.run.aborting and end.exit is Exit.DONE):
         assert (world.up, set(world.versions.values())) == (before, {TOP})
     assert end.exit is not Exit.IN_DOUBT or meddled
+
+
+LOSS = Loss(What.TABLE, "public.notes", 7, 20, Unknown("nobody noted it"), "the table is dropped", '"public"."notes"')
+PUT_BACK = "after the next roll-forward: lastgood db salvage put-back shop prod R1"
+
+
+@pytest.mark.parametrize(
+    ("fails", "taken", "names"),
+    [
+        ("1.trial", ["1.salvage", "1.lossy-down", "2.salvage", "2.lossy-down"], ["", "-2.salvage"]),
+        (
+            "1.render.local",
+            ["2.salvage-1", "2.lossy-down-1", "2.salvage", "2.lossy-down"],
+            ["-2.salvage-1", "-2.salvage"],
+        ),
+    ],
+)
+def test_what_each_way_down_loses_must_be_kept_right_before_it_under_a_name_of_its_own(
+    fails: str, taken: list[str], names: list[str]
+) -> None:
+    world = Small.of(((("shop",), (3, 0)),), losses=(LOSS,))
+    end = world.goes(failing(fails))
+    assert (world.wrong, end.exit) == ([], Exit.DONE)
+    assert [step for step in world.taken if "salvage" in step or "down" in step] == taken
+    assert list(end.next) == [f"{PUT_BACK}{name}" for name in names]
+
+
+def test_where_what_is_lost_cannot_be_kept_no_further_release_must_be_tried() -> None:
+    world = Small.of(((("shop",), (3, 0)),), losses=(LOSS,))
+    end = world.goes(failing("1.salvage"))
+    assert (world.wrong, end.exit, serving(world), world.version) == ([], Exit.FAILED_RESTORED, ["v3"], TOP)
+    assert late(world) == ["restore.start.local", "restore.verify"]

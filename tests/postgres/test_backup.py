@@ -122,6 +122,8 @@ def test_a_dump_that_is_not_there_is_refused(orders: Client, folder: Path) -> No
 def test_too_little_room_is_told_before_anything_is_written(server: Server, orders: Client) -> None:
     refused = failed(backup.backup(orders, FILES, wanted(server.small), "now"))
     assert refused.reason.startswith(f"{server.small} has 6291456 bytes free, and the dump may need ")
+    more = wanted(server.folder, besides=10**18)
+    assert failed(backup.backup(orders, FILES, more, "now")).reason.endswith(f"with the {10**18} of what is salvaged")
     assert list(server.small.iterdir()) == []
 
 

@@ -1,11 +1,12 @@
 """Rollbacks that need an older schema, on a real database: rehearsed, backed up, gone down, or left as it was."""
 
+import signal
 import sys
 from collections.abc import Callable
 
 import pexpect  # type: ignore[import-untyped] # it ships no types
 import pytest
-from operating import ROLLBACK, begin, stalled
+from operating import ROLLBACK, begin, lines, stalled
 from schema import Database
 from shop import API, ENV, Shop
 
@@ -102,13 +103,63 @@ def test_a_person_who_types_the_name_of_the_loss_goes_down_and_the_backup_has_it
     assert database.sql("SELECT count(note), min(note) FROM orders", "again") == "7|fragile"
 
 
-def asked(shop: Shop, answer: str, meanwhile: Callable[[], object] = lambda: None) -> int | None:
-    """Rolls back on a terminal, and answers the one question like that, after what happens meanwhile."""
+def test_killed_while_it_salvages_it_is_finished_and_every_value_comes_back_after_the_next_roll_forward(
+    shop: Shop,
+) -> None:
+    database = in_trouble(shop, "strict-1", "notes-500", 3)
+    database.orders(7, "fragile")
+    database.sql("UPDATE orders SET note = NULL WHERE id = 2; UPDATE orders SET note = E'a\\tb\\\\' WHERE id = 3")
+    notes = "SELECT id, note FROM orders ORDER BY id"
+    before = database.sql(notes)
+    child = rolling_back(shop)
+    child.sendline("column public.orders.note")
+    wait_until(lambda: "1.salvage" in started(shop), "it salvages", within=120, every=0.01)
+    child.kill(signal.SIGKILL)
+    child.close()
+    assert database.version() == 3
+    (run,) = {line.run for line in lines(shop) if line.kind == "run-started"}
+    command = f"lastgood db salvage put-back {API} {ENV} {run}"
+    assert command in " ".join(shop.does("resume", run, ends=Exit.DONE)["next"])
+    assert shop.serves("strict-1")
+    assert database.version() == 1
+    put_back = tuple(command.split()[1:])
+    shop.does(*put_back, "--yes", ends=Exit.REFUSED)
+    database.migrated(3)
+    database.sql("UPDATE orders SET note = 'newer' WHERE id = 1; DELETE FROM orders WHERE id = 7")
+    since = database.sql(notes)
+    (kept,) = shop.does("db", "salvage", "list", API, ENV)["salvages"]
+    assert [(part["name"], part["rows"]) for part in kept["parts"]] == [("public.orders.note", 6)]
+    looked = shop.does(*put_back, "--dry-run")
+    shop.does(*put_back, ends=Exit.CONSENT_NEEDED)
+    assert database.sql(notes) == since
+    done = shop.does(*put_back, "--yes")
+    assert done["parts"] == looked["parts"]
+    assert done["parts"] == [{"name": "column public.orders.note", "back": 4, "same": 0, "newer": 1, "gone": 1}]
+    assert database.sql(notes).splitlines() == ["1|newer", *before.splitlines()[1:6]]
+    after = database.sql(notes)
+    assert shop.does(*put_back, "--yes")["happened"] is False
+    assert database.sql(notes) == after
+    assert database.leftovers() == []
+
+
+def started(shop: Shop) -> set[str]:
+    """The steps that were begun."""
+    return {line.event["step"] for line in lines(shop) if line.kind == "step-started"}
+
+
+def rolling_back(shop: Shop) -> pexpect.spawn:
+    """A rollback on a terminal, at the one question."""
     words = ["-m", "lastgood", "rollback", API, ENV]
     child = pexpect.spawn(
         sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
     )
     child.expect("Type its name to accept that, or Enter to stop: ")
+    return child
+
+
+def asked(shop: Shop, answer: str, meanwhile: Callable[[], object] = lambda: None) -> int | None:
+    """Rolls back on a terminal, and answers the one question like that, after what happens meanwhile."""
+    child = rolling_back(shop)
     meanwhile()
     child.sendline(answer)
     child.expect(pexpect.EOF)

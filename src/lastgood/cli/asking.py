@@ -107,7 +107,7 @@ def _accepted(session: Session, chosen: "Group", plan: LossyPlan, approval: str 
         raise _moved(chosen, plan, approval)
     accepted = []
     for loss in plan.losses:
-        out.lines((f"Lost for good: {loss.called}, up to {loss.most} ({loss.because}).",), err=True)
+        out.lines((f"Lost by going down: {loss.called}, up to {loss.most} ({loss.because}).",), err=True)
         if _answer("Type its name to accept that, or Enter to stop: ") != loss.called:
             raise ConsentNeeded("Nothing was touched.", next=(again, *_without(session, chosen, plan)))
         accepted.append(Accepted(loss.called, loss.most))

@@ -27,6 +27,7 @@ from lastgood.model.step import (
     ReloadStep,
     RenderStep,
     RestartStep,
+    SalvageStep,
     StartStep,
     Step,
     StopStep,
@@ -59,7 +60,7 @@ def plan_text(planned: Planned, now: int, approve: str, detail: Detail) -> tuple
         *_headline(plan, first, planned.signature, now),
         *_parts(plan, first),
         *_prospects(plan),
-        *_section("Lost for good", _lost(plan)),
+        *_section("Lost by going down", _lost(plan)),
         *_section("Rehearsed on a copy", (f"  {said}" for said in plan.rehearsed)),
         *_section("Steps", _steps(chain(plan.before, first.steps, plan.after), planned, exact=detail >= Detail.PLAN)),
         *_git(first, detail),
@@ -143,7 +144,7 @@ def _beyond_pin(diff: Sequence[str], plan: AnyPlan, first: Attempt) -> bool:
 
 
 def _lost(plan: AnyPlan) -> Iterator[str]:
-    """What nobody can bring back without the backup, counted, and where that is."""
+    """What the database has no more afterwards, counted, and where it can still be had."""
     told: set[tuple[str, Descent]] = set()
     for attempt in plan.attempts:
         found = [step for step in attempt.steps if isinstance(step, LossyDownStep)]
@@ -152,7 +153,7 @@ def _lost(plan: AnyPlan) -> Iterator[str]:
             if attempt.number > 1:
                 yield f"  only if it comes to {attempt.name}:"
             yield from chain.from_iterable(map(_counted, step.losses))
-            yield f"  {_kept(plan, step.backup)}"
+            yield from (f"  {kept}" for kept in (*_salvaged(plan, step), _kept(plan, step.backup)))
 
 
 def _counted(loss: Loss) -> Iterator[str]:
@@ -164,12 +165,23 @@ def _counted(loss: Loss) -> Iterator[str]:
     yield f"    with more than {loss.most:,} by then it stops"
 
 
+def _salvaged(plan: AnyPlan, down: LossyDownStep) -> Iterator[str]:
+    """How it comes back without the backup."""
+    env = plan.target.rpartition("/")[2]
+    for step in plan.steps():
+        if isinstance(step, SalvageStep) and step.down == down.id:
+            again = f"lastgood db salvage put-back {step.service} {env}"
+            yield f"salvaged before; when a release with schema {down.descent.before} runs again: {again}"
+
+
 def _kept(plan: AnyPlan, kept: Kept) -> str:
     """Where what is lost can still be had."""
     if not isinstance(kept, KeptBackup):
         return f"there is no backup: {kept.because}"
     made = (step for step in plan.steps() if isinstance(step, BackupStep) and step.id == kept.step)
-    return "".join(f"then only in the backup made before, in {step.folder} on {shown(step.host)}" for step in made)
+    return "".join(
+        f"and all of it is in the backup made before, in {step.folder} on {shown(step.host)}" for step in made
+    )
 
 
 def _prospects(plan: AnyPlan) -> Iterator[str]:
@@ -232,6 +244,8 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
             return f"start {', '.join(step.containers)} on {shown(step.host)} again"
         case BackupStep():
             return f"back the database up into {step.folder} on {shown(step.host)}, and read that through"
+        case SalvageStep():
+            return f"keep what will be lost in {step.folder}/salvage on {shown(step.host)}, to be put back later"
         case DownStep() | LossyDownStep():
             return _down(step)
         case TrialStep():
@@ -324,7 +338,7 @@ def _ending(planned: Planned, approve: str, detail: Detail) -> Iterator[str]:
     lossy = isinstance(planned.plan, LossyPlan)
     descends = not isinstance(planned.plan, NothingToDo) and _descends(planned.plan)
     during = "the downtime" if descends else "the switch"
-    data = "what is lost for good, above" if lossy else "data written since then stays as it is"
+    data = "what is lost, above" if lossy else "data written since then stays as it is"
     yield from field("not undone", f"requests that fail during {during}; {data}")
     yield from field("plan", planned.digest)
     if detail >= Detail.PLAN:

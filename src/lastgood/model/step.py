@@ -273,6 +273,17 @@ class LossyDownStep(msgspec.Struct, frozen=True, tag="lossy-down", tag_field="st
             raise ValueError("a lossy step names its losses")
 
 
+class SalvageStep(msgspec.Struct, frozen=True, tag="salvage", tag_field="step"):
+    """Keep in `folder` what the step `down` (a lossy one's id) will lose, so that it can be put back later."""
+
+    id: str
+    service: str
+    host: str
+    folder: str
+    down: str
+    because: str
+
+
 class TrialStep(msgspec.Struct, frozen=True, tag="trial", tag_field="step"):
     """Start the image against the database as it is by now, where no traffic comes, and end it again once healthy."""
 
@@ -311,6 +322,7 @@ Step: TypeAlias = (
     | StopStep
     | StartStep
     | BackupStep
+    | SalvageStep
     | DownStep
     | LossyDownStep
     | TrialStep

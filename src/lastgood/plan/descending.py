@@ -12,6 +12,7 @@ from lastgood.model.step import (
     DownStep,
     LossyDownStep,
     ReloadStep,
+    SalvageStep,
     StartStep,
     Step,
     StopStep,
@@ -21,6 +22,7 @@ from lastgood.plan.draft import Draft, Going, Schema
 from lastgood.plan.naming import Names
 
 _BACKUP = "it holds all that was written: nobody writes any more"
+_SALVAGE = "what is lost can be put back where it was, once a release with that schema is there again"
 _TRIAL = "the older release has to start with that schema before any traffic comes, or the backup is put back"
 
 
@@ -75,10 +77,14 @@ def _downs(going: Going, name: Names, number: int) -> Iterator[Step]:
     service = going.draft.target.service
     for begins, schema in going.ways:
         suffix = f"-{begins}" if begins < number else ""
-        yield _down(service, schema, name, suffix)
+        down = _down(service, schema, name, suffix)
+        if isinstance(down, LossyDownStep):
+            keeps = name(f"salvage{suffix}", service)
+            yield SalvageStep(keeps, service, schema.host, schema.folder, down.id, _SALVAGE)
+        yield down
 
 
-def _down(service: str, schema: Schema, name: Names, suffix: str) -> Step:
+def _down(service: str, schema: Schema, name: Names, suffix: str) -> DownStep | LossyDownStep:
     because, kept = "the older release does not know the version that the schema is at", name("backup", service)
     if schema.descent is None:
         raise ValueError("a way is gone by a descent")

@@ -13,6 +13,7 @@ from lastgood.model.step import (
     DownStep,
     LossyDownStep,
     ReloadStep,
+    SalvageStep,
     StartStep,
     Step,
     StopStep,
@@ -37,6 +38,8 @@ def needed(run: Run, attempt: Attempt) -> tuple[Step, ...]:
 def _needless(run: Run, attempt: Attempt, step: Step) -> bool:
     if isinstance(step, _DOWN):
         return _gone(run, attempt, step)
+    if isinstance(step, SalvageStep):
+        return any(isinstance(one, _DOWN) and one.id == step.down and _gone(run, attempt, one) for one in attempt.steps)
     if not isinstance(step, StopStep | BackupStep | TrialStep):
         return False
     database = owner(run, step.service)

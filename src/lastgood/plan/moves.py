@@ -9,6 +9,7 @@ import msgspec
 from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Run, StepFailed, StepState
 from lastgood.model.plan import Attempt
+from lastgood.model.salvage import titled
 from lastgood.model.step import (
     AwaitStep,
     CaptureStep,
@@ -20,6 +21,7 @@ from lastgood.model.step import (
     PullStep,
     RenderStep,
     RestartStep,
+    SalvageStep,
     StartStep,
     Step,
     StopStep,
@@ -149,3 +151,13 @@ def was_pinned(run: Run) -> bool:
     steps = (step for attempt in run.plan.attempts for step in attempt.steps if isinstance(step, PinStep))
     begun = (step.id for step in steps if step.id in run.steps and step.id not in run.failures)
     return any(name not in run.done or run.done[name].details["commit"] for name in begun)
+
+
+def salvaged(run: Run) -> tuple[str, ...]:
+    """The commands that put back what the run's ways down lost, for when its schema is there again."""
+    env = run.plan.target.rpartition("/")[2]
+    return tuple(
+        f"after the next roll-forward: lastgood db salvage put-back {step.service} {env} {titled(run.id, step.id)}"
+        for step in run.plan.steps()
+        if isinstance(step, SalvageStep) and run.steps.get(step.down) is StepState.DONE
+    )

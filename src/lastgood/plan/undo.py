@@ -31,6 +31,7 @@ from lastgood.plan.moves import (
     left_to_do,
     lost,
     mixed,
+    salvaged,
     was_pinned,
     was_switched,
 )
@@ -81,7 +82,7 @@ def _served(run: Run, end: End) -> Move:
         return Do(todo, _why(run, end, back))
     ahead = _pinned_ahead(run)
     said = f"{because}; git was given the pin of {ahead} already" if ahead else because
-    return _left(run, end, said, _backed_up(run))
+    return _left(run, end, said, (*_backed_up(run), *salvaged(run)))
 
 
 def _pinned_ahead(run: Run) -> str:

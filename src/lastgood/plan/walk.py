@@ -1,10 +1,12 @@
 """The next move of a run, from the journal alone: `resume` asks the same question as the first execution does."""
 
+import msgspec
+
 from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Run, StepFailed, StepState
 from lastgood.model.plan import Attempt
 from lastgood.model.release import Grade
-from lastgood.model.step import BackupStep, RecordStep, StopStep, UnpauseStep, VerifyStep
+from lastgood.model.step import BackupStep, RecordStep, SalvageStep, StopStep, UnpauseStep, VerifyStep
 from lastgood.model.target import shown
 from lastgood.plan.lowered import needed
 from lastgood.plan.moves import (
@@ -19,6 +21,7 @@ from lastgood.plan.moves import (
     left_to_do,
     lost,
     mixed,
+    salvaged,
     was_pinned,
     was_switched,
 )
@@ -34,6 +37,8 @@ def next_move(run: Run, elapsed: float) -> Move:
         move = undo(run, End(Exit.DONE, f"Aborted: {run.plan.target} is as it was before."))
     else:
         move = _walk(run, elapsed)
+    if isinstance(move, End) and move.winner:
+        move = msgspec.structs.replace(move, next=(*move.next, *salvaged(run)))
     return _after(run, move) if isinstance(move, End) else move
 
 
@@ -104,7 +109,7 @@ def _going_back(run: Run) -> bool:
 
 def _stuck(run: Run, attempt: Attempt) -> bool:
     """Whether it failed before its release had a part in it: on the way down, which all further ones need as well."""
-    kinds = (StopStep, BackupStep, *DESCENDING)
+    kinds = (StopStep, BackupStep, SalvageStep, *DESCENDING)
     return any(isinstance(step, kinds) and step.id in run.failures for step in attempt.steps)
 
 

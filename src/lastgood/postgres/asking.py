@@ -69,7 +69,7 @@ def execute(  # noqa: PLR0913 - each limit has a name of its own
     limits = {"lock_timeout": lock_timeout, "statement_timeout": statement_timeout}
     before = "".join(f"SET {name} = {round(seconds * 1000)};\n" for name, seconds in limits.items() if seconds)
     before += f"SET search_path = {ident(schema)}, public;\n" if schema else ""
-    if _restricts(client):
+    if restricts(client):
         before += f"\\restrict {secrets.token_hex(8)}\n"  # nobody knows the key that would lift it
     return script(client, sql, timeout=timeout, before=before, transaction=transaction, lasting=lasting)
 
@@ -104,7 +104,7 @@ def script(  # noqa: PLR0913 - each is a choice of its own
     return failure(done, lines_before=head.count("\n"))
 
 
-def _restricts(client: Client) -> bool:
+def restricts(client: Client) -> bool:
     """Whether the psql that would be used knows how to leave backslashes alone; each client is told once."""
     if client.restricts is None:
         client.restricts = _says_so(client)

@@ -56,7 +56,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
     `limit` bounds the whole dump, `lock_wait` the waiting for any table's lock, both in seconds. `compression` is 0 to
     9: 1 takes half the time of pg_dump's own choice, for a file that is some tenths larger, and writers may have to
-    wait for it. `rows`: count every table in the dump's own snapshot.
+    wait for it. `rows`: count every table in the dump's own snapshot. `besides` are bytes that are written
+    there afterwards.
     """
 
     folder: str
@@ -67,6 +68,7 @@ class Wanted(msgspec.Struct, frozen=True):
     compression: int = 1
     lock_wait: float = 30.0
     limit: float = 6 * 3600.0
+    besides: int = 0
 
 
 def place(wanted: Wanted, database: str, stamp: str) -> str:
@@ -95,9 +97,10 @@ def check(client: Client, wanted: Wanted, earlier: Iterable[Backup] = ()) -> Ove
     if isinstance(room, Unknown):
         return Failed(room.reason)
     mine = (one for one in earlier if one.database == there.value.name)
-    needed = round(estimate(there.value.size, mine) * MARGIN)
+    needed = round(estimate(there.value.size, mine) * MARGIN) + wanted.besides
     if room.value < needed:
-        return Failed(f"{wanted.folder} has {room.value} bytes free, and the dump may need {needed}")
+        more = f" with the {wanted.besides} of what is salvaged" if wanted.besides else ""
+        return Failed(f"{wanted.folder} has {room.value} bytes free, and the dump may need {needed}{more}")
     return there.value
 
 
@@ -147,9 +150,9 @@ def _dumped(client: Client, wanted: Wanted, there: Overview, path: str) -> Backu
     except (OSError, ValueError) as error:
         return Failed(str(error))
     done = client.run(_into(command, f"{path}.part"), lasting=True)
-    rows = _said(done, _ROWS)
-    if not done.ok or _said(done, _ENDED) != "0" or _said(done, _LEFT) != "0" or rows is None:
-        return _what_failed(client, done, wanted.folder)
+    rows = said(done, _ROWS)
+    if not done.ok or said(done, _ENDED) != "0" or said(done, _LEFT) != "0" or rows is None:
+        return what_failed(client, done, wanted.folder)
     size, digest = _summed(client, f"{path}.part", wanted.limit)
     if not digest:
         return Failed(f"the dump cannot be read back: {size}")
@@ -175,22 +178,23 @@ def _into(command: Command, path: str) -> Command:
     return msgspec.structs.replace(command, argv=("sh", "-c", _INTO, "lastgood", path, *command.argv))
 
 
-def _said(done: Completed, key: str) -> str | None:
+def said(done: Completed, key: str) -> str | None:
+    """What a program told beside its output, on a line of its own that begins with `key`; None where it did not."""
     lines = done.stderr.decode(errors="replace").splitlines()
     return next((line.removeprefix(key) for line in lines if line.startswith(key)), None)
 
 
-def _what_failed(client: Client, done: Completed, folder: str) -> Failed:
+def what_failed(client: Client, done: Completed, folder: str) -> Failed:
     """The reason that helps: a full disk shows in a broken pipe first, and only then in what the programs say."""
-    said = done.stderr.decode(errors="replace")
-    words = [line for line in said.splitlines() if line.strip() and not line.startswith((_ENDED, _LEFT, _ROWS))]
+    whole = done.stderr.decode(errors="replace")
+    words = [line for line in whole.splitlines() if line.strip() and not line.startswith("lastgood-")]
     errors = [line for line in words if "error:" in line and "query failed" not in line] or words
     room = facts.free(client, folder)
-    if "No space left" in said or "no space left" in said or (not isinstance(room, Unknown) and room.value == 0):
+    if "no space left" in whole.lower() or (not isinstance(room, Unknown) and room.value == 0):
         return Failed(f"no space left on the disk of {folder}")
     if done.failure:
         return Failed(done.why())
-    locked = _LOCK.search(said)
+    locked = _LOCK.search(whole)
     if locked:  # pg_dump bounds its waiting by another limit, and so gets another code for it
         return Failed(f"a lock on {locked[1]} was not had in time", "55P03")
     found = failure(done)

@@ -21,6 +21,7 @@ from lastgood.model.step import (
     DownStep,
     LossyDownStep,
     ReloadStep,
+    SalvageStep,
     StartStep,
     StopStep,
     TrialStep,
@@ -35,10 +36,13 @@ from lastgood.postgres.create import drop
 from lastgood.postgres.quoting import derived
 from lastgood.postgres.restore import restore_beside
 from lastgood.postgres.swap import swap
+from lastgood.run import salvage
 from lastgood.run.desk import repository
 from lastgood.run.doing import Doing, Outcome, seen
 
-DatabaseStep: TypeAlias = StopStep | StartStep | BackupStep | DownStep | LossyDownStep | TrialStep | ReloadStep
+DatabaseStep: TypeAlias = (
+    StopStep | StartStep | BackupStep | SalvageStep | DownStep | LossyDownStep | TrialStep | ReloadStep
+)
 
 _NANO = 1_000_000_000
 _STOP_SECONDS = 60.0
@@ -52,7 +56,7 @@ def perform(step: DatabaseStep, doing: Doing) -> Outcome:
         return _performed(step, doing)
 
 
-def _performed(step: DatabaseStep, doing: Doing) -> Outcome:
+def _performed(step: DatabaseStep, doing: Doing) -> Outcome:  # noqa: PLR0911 - one per kind of step
     match step:
         case StopStep():
             return stop(step, doing)
@@ -60,6 +64,8 @@ def _performed(step: DatabaseStep, doing: Doing) -> Outcome:
             return start(step, doing)
         case BackupStep():
             return back_up(step, doing)
+        case SalvageStep():
+            return salvage.perform(step, doing, _desk(doing), _client(doing))
         case DownStep() | LossyDownStep():
             return down(step, doing)
         case TrialStep():
@@ -126,6 +132,7 @@ def _ours(one: Session, client: Client) -> bool:
 
 def start(step: StartStep, doing: Doing) -> Outcome:
     """Start the writers again, and see them up: whether they are healthy was no question of the state from before."""
+    salvage.ended(step, doing, lambda: _client(doing))
     stopped = doing.run.done.get(step.stop)
     names = tuple((stopped.details.get(FOUND, "") if stopped else "").split()) or step.containers
     done = doing.tools.process.run(Command(("docker", "start", "--", *names), host=step.host, timeout=_STOP_SECONDS))
@@ -162,8 +169,11 @@ def back_up(step: BackupStep, doing: Doing) -> Outcome:
     """Back up while nobody writes, and read the backup through."""
     desk, client = _desk(doing), _client(doing)
     why = f"run {doing.run.id}, before the schema goes down"
+    besides = salvage.needed(client, step, doing)
+    if isinstance(besides, Failed):
+        return StepFailed(step.id, f"no backup: {besides.reason}", Failure.PREPARE)
     version = state(client, recognised(client, desk.spec.migrator)).version  # an earlier attempt may have moved it
-    wanted = Wanted(step.folder, doing.tools.clock.now() // _NANO, why, version)
+    wanted = Wanted(step.folder, doing.tools.clock.now() // _NANO, why, version, besides=besides)
     made = backup(client, desk.files, wanted, _stamp(step, doing))
     if isinstance(made, Failed):
         return StepFailed(step.id, f"no backup: {made.reason}", Failure.PREPARE)

@@ -49,6 +49,7 @@ from lastgood.model.step import (
     ReloadStep,
     RenderStep,
     RestartStep,
+    SalvageStep,
     StartStep,
     Step,
     StopStep,
@@ -390,7 +391,7 @@ def _kind(step: Step) -> Failure:
             return Failure.UNSETTLED
         case CaptureStep() | PullStep() | RenderStep() | PinStep() | CheckoutStep() | PauseStep() | AwaitStep():
             return Failure.PREPARE
-        case BackupStep() | TrialStep():
+        case BackupStep() | SalvageStep() | TrialStep():
             return Failure.PREPARE
         case SwitchStep() | RestartStep() | VerifyStep():
             return Failure.IN_DOUBT

@@ -27,6 +27,7 @@ from lastgood.model.step import (
     ReloadStep,
     RenderStep,
     RestartStep,
+    SalvageStep,
     StartStep,
     Step,
     StopStep,
@@ -88,7 +89,9 @@ def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911, PLR091
             return aside.switch(step, doing.tools, doing.child)
         case AwaitStep():
             return aside.wait(step, doing.target, doing.tools, doing.tell)
-        case StopStep() | StartStep() | BackupStep() | DownStep() | LossyDownStep() | TrialStep() | ReloadStep():
+        case StopStep() | StartStep() | BackupStep() | SalvageStep():
+            return _database(step, doing)
+        case DownStep() | LossyDownStep() | TrialStep() | ReloadStep():
             return _database(step, doing)
         case _:
             assert_never(step)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lastgood.cli.db_backups import backup, backups, restore, verify
+from lastgood.cli.db_salvage import salvage
 from lastgood.cli.options import target, verb
 from lastgood.cli.session import Session
 
@@ -23,6 +24,7 @@ def command() -> None:
       lastgood db backup shop-api prod --because "before the import"
       lastgood db restore shop-api prod shop-20261128T101502Z.dump
       lastgood db resolve shop-api prod
+      lastgood db salvage put-back shop-api prod
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
 
 
@@ -146,5 +148,5 @@ def down(  # noqa: PLR0913, PLR0917 - one parameter per option
     return roll_back(session, chosen, wish, yes=yes, digest=digest, take_over=take_over)
 
 
-for _each in (backup, backups, verify, restore):
+for _each in (backup, backups, verify, restore, salvage):
     command.add_command(_each)
