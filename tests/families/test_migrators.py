@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import lastgood.migrators
 from lastgood import catalog
 from lastgood.migrators import _tables
-from lastgood.model.schema import Migration, SchemaState, Script
+from lastgood.model.schema import Migration, Program, SchemaState, Script
 from lastgood.ports import Migrator
 from sandbox import images, paths, prepare
 from sandbox.run import docker, run, wait_until
@@ -153,7 +153,8 @@ def test_what_was_undone_must_be_noted_as_the_tool_notes_it(member: str, case: d
             migrator.tool(state, undone, to)
     else:
         assert migrator.noting(state, undone, to) == case["sql"]
-        assert migrator.tool(state, undone, to) == tuple(case.get("tool", ()))
+        program = msgspec.convert(case["tool"], Program) if "tool" in case else None
+        assert migrator.tool(state, undone, to) == program
     if "begun" in case:
         assert migrator.begun(state, undone[0], to) == case["begun"]
 
@@ -181,10 +182,10 @@ def test_what_is_no_name_of_a_table_must_be_refused(member: str, table: str) -> 
         migrator_of(member, {"table": table})
 
 
-def test_a_command_without_a_program_must_be_refused() -> None:
-    for command in ([], [""]):
-        with pytest.raises(msgspec.ValidationError):
-            migrator_of("alembic", {"command": command})
+@pytest.mark.parametrize("options", [{"command": []}, {"command": [""]}, {"folder": "app"}])
+def test_a_program_that_cannot_be_started_must_be_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        migrator_of("alembic", options)
 
 
 paths_of_files = st.one_of(

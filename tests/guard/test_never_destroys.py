@@ -25,6 +25,7 @@ REVIEWED = {
     ("postgres/kept.py", "-f"),  # pg_restore writes into /dev/null
     ("postgres/restore.py", "-d"),  # pg_restore is told its database by the environment
     ("postgres/scratch.py", "--force"),  # docker rm, of throw-away servers of ours
+    ("database/oneoff.py", "--force"),  # docker rm, of a migration tool's container that we made
     ("database/booting.py", "--force"),  # docker rm, of a release that was tried
 }
 READING = {

@@ -24,7 +24,7 @@ from lastgood.plan.draft import Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
-from lastgood.run.executor import sql
+from lastgood.run.executor import down_lines
 
 REPOSITORY = "ghcr.io/axinova/shop-api"
 PIN_FILE = "envs/prod/apps/shop-api/values.yaml"
@@ -227,7 +227,7 @@ def commands(plan: AnyPlan) -> dict[str, tuple[str, ...]]:
         if isinstance(step, PullStep | SwitchStep)
     }
     downs = (step for step in plan.steps() if isinstance(step, DownStep | LossyDownStep))
-    return found | {step.id: tuple(line for one in step.descent.undone for line in sql(one)) for step in downs}
+    return found | {step.id: down_lines(step.descent) for step in downs}
 
 
 def told(make_plan: Callable[[], Planned], detail: Detail = Detail.PLAN) -> str:

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from lastgood.model.descent import Descent, Loss, Undo
+from lastgood.model.descent import Descent, Loss, OwnTool, Undo
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.rehearsal import Booted, Rehearsal
 from lastgood.model.schema import Lock, Mode, What
@@ -57,6 +57,16 @@ _FURTHER = Rehearsal(
     48_230_114, 6.2, 14.8, 93_411, BROKEN, down("10", to="9"), 0.2, ("table public.audit",),
     (Lock("public.audit", Mode.ACCESS_EXCLUSIVE),), (AUDIT,), HEALTHY,
 )  # fmt: skip
+_OWN = OwnTool(
+    "sha256:7368612d6261", ("poetry", "run", "alembic", "downgrade", "a1"), "/app",
+    "its offline mode does not work: it ended with exit code 1: AttributeError: no attribute 'get'",
+    ("column public.orders.note is missing",), (), "c0ffee",
+)  # fmt: skip
+_BY_TOOL = Rehearsal(
+    48_230_114, 6.2, 14.8, 93_411, BROKEN,
+    Descent("alembic", TABLE, "", "b2", "a1", (Undo("b2", "versions/b2_note.py", "291d30d45df9aa", ""),), (), _OWN),
+    2.3, ("table column public.orders.note",), (), (NOTE,), HEALTHY,
+)  # fmt: skip
 
 
 def schema(shown: Rehearsal, host: str = "local") -> Schema:
@@ -91,3 +101,8 @@ def shared(one: Schema) -> tuple[Schema, ...]:
 def goes_down_with_losses(host: str = "local") -> Schema:
     """Down with the loss of a column and of a table."""
     return schema(_LOSSY, host)
+
+
+def goes_down_by_its_tool(host: str = "local") -> Schema:
+    """Down by a program whose SQL nobody can see."""
+    return schema(_BY_TOOL, host)

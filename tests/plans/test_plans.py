@@ -33,7 +33,14 @@ from tests.plans.builders import (
 )
 from tests.plans.fleet import HOSTS, LOST, app, drafted, paused, web
 from tests.plans.fleet import rollback as fleet_rollback
-from tests.plans.schemas import goes_down, goes_down_with_losses, goes_further_down, shared, stays
+from tests.plans.schemas import (
+    goes_down,
+    goes_down_by_its_tool,
+    goes_down_with_losses,
+    goes_further_down,
+    shared,
+    stays,
+)
 
 HERE = Path(__file__).parent
 RELEASES = history("sha-bad", "sha-two", "sha-one")
@@ -211,6 +218,10 @@ def schema_that_goes_down_with_losses_with_everything() -> str:
     return told(lambda: planned(World(RELEASES), schemas=(goes_down_with_losses(),)), Detail.EVERYTHING)
 
 
+def schema_that_goes_down_by_its_tool() -> str:
+    return told(lambda: planned(World(RELEASES), schemas=(goes_down_by_its_tool(),)))
+
+
 def schema_that_goes_down_below_two_hosts() -> str:
     draft = drafted(World(RELEASES), *HOSTS[:2])
     return told(lambda: fleet_rollback(draft, schemas=(goes_down(HOSTS[0]),)), Detail.EVERYTHING)
@@ -276,6 +287,7 @@ SITUATIONS: tuple[Callable[[], str], ...] = (
     schema_that_goes_down_with_losses,
     schema_that_goes_down_with_losses_before_the_question,
     schema_that_goes_down_with_losses_with_everything,
+    schema_that_goes_down_by_its_tool,
     schema_that_goes_down_below_two_hosts,
     schema_that_goes_down_before_the_team_s_script,
     schema_that_goes_down_twice,

@@ -141,9 +141,9 @@ class Stall:
         script.write_text(f"#!/bin/sh\n{act}\n{stop}\n{finish}\n")
         script.chmod(0o755)
 
-    def reached(self) -> None:
+    def reached(self, within: float = 60) -> None:
         """Waits until it stands still."""
-        wait_until(self._reached.is_dir, f"{self._program} stands still", within=60, every=0.01)
+        wait_until(self._reached.is_dir, f"{self._program} stands still", within, every=0.01)
 
     def go(self) -> None:
         """Lets it go on."""

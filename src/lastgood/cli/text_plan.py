@@ -263,6 +263,7 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
 def _down(step: DownStep | LossyDownStep) -> str:
     way = step.descent
     how = "all of it or nothing" if way.whole else "not all of it in one transaction"
+    how = f"by {way.kind} itself, to what it reached on the copy" if way.own else how
     lost = ", and lose what is named above" if isinstance(step, LossyDownStep) else ""
     return f"take the schema down from {way.before} to {way.to or 'nothing'}, {how}{lost}"
 

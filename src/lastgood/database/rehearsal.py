@@ -7,16 +7,17 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from lastgood.database import booting
+from lastgood.database import booting, owntool
 from lastgood.database.booting import Boot, Model
 from lastgood.database.choices import ALONE, OTHERWISE
-from lastgood.database.contents import contents, losses, vacant
+from lastgood.database.contents import Contents, contents, losses, vacant
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import script
+from lastgood.database.oneoff import OneOff
 from lastgood.database.tables import Tool
 from lastgood.model.command import Command, Completed
 from lastgood.model.database import Backup, Failed, Format, Ran
-from lastgood.model.descent import Descent
+from lastgood.model.descent import Descent, OwnTool
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.rehearsal import Booted, Rehearsal
@@ -25,6 +26,7 @@ from lastgood.postgres import facts, kept, scratch
 from lastgood.postgres.asking import ask, execute, told
 from lastgood.postgres.backup import Wanted, backup
 from lastgood.postgres.client import Client
+from lastgood.postgres.fingerprint import fingerprint
 from lastgood.postgres.restore import load
 
 T = TypeVar("T")
@@ -36,9 +38,11 @@ CREATE SCHEMA lastgood_rehearsal;
 CREATE TABLE lastgood_rehearsal.dropped (kind text, name text);
 CREATE TABLE lastgood_rehearsal.locks (relation text, mode text);
 """
-# What is dropped by itself, or as a victim of CASCADE; not what was a part of that. Takes a superuser.
+# What is dropped by itself, or as a victim of CASCADE; not what was a part of that. Takes a superuser. A tool may come
+# as another user, who could note nothing.
 _WATCH: Final = """
-CREATE FUNCTION lastgood_rehearsal.note() RETURNS event_trigger LANGUAGE plpgsql AS $lastgood$ BEGIN
+CREATE FUNCTION lastgood_rehearsal.note() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS $lastgood$ BEGIN
   INSERT INTO lastgood_rehearsal.dropped
     SELECT object_type, object_identity FROM pg_event_trigger_dropped_objects()
     WHERE (original OR normal) AND NOT is_temporary AND object_type <> 'rule';
@@ -227,6 +231,7 @@ def _booted(it: Rehearsing, older: Older) -> Fact[Booted]:
 def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehearsal:
     """Down on the copy, and what is different then."""
     first = _had("the copy cannot be counted", contents(copy))
+    shape = _had("the copy cannot be looked at", fingerprint(copy))
     _done("nothing can be noted on the copy", execute(copy, _NOTES))
     watched = execute(copy, _WATCH)
     took = _down(it, copy, way)
@@ -234,8 +239,11 @@ def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehear
     held = _had("what was locked cannot be told", ask(copy, _HELD, tuple[tuple[str, str], ...]))
     _done("the copy cannot be left alone", execute(copy, _UNWATCH))
     then = _had("the copy cannot be counted", contents(copy))
-    lost = tuple(losses(first, then, it.tool.table, _altered(way)))
-    if lost and not way.whole:
+    way = owntool.reached(way, shape, _had("the copy cannot be looked at", fingerprint(copy)))
+    lost = tuple(losses(first, then, it.tool.table, _altered(way, first)))
+    if way.own:
+        lost = tuple(owntool.doubted(lost))
+    elif lost and not way.whole:
         raise Refused(
             "Going down loses data, and cannot be done in one transaction.",
             because=(*(one.called for one in lost), *(f"{one.path}: {one.alone}" for one in way.undone if one.alone)),
@@ -248,16 +256,18 @@ def _went(it: Rehearsing, copy: Client, way: Descent, done: Rehearsal) -> Rehear
         descent=msgspec.structs.replace(way, vacant=tuple(vacant(first, then, it.tool.table))),
         down_seconds=took,
         dropped=(*dropped, *filter(None, (blind,))),
-        locks=_strongest(held),
+        locks=owntool.locks(way) if way.own else _strongest(held),
         losses=lost,
         after=_boot(it),
     )
 
 
-def _altered(way: Descent) -> frozenset[tuple[str, str]]:
-    """The columns whose values the statements change, as table and column."""
+def _altered(way: Descent, first: Contents) -> frozenset[tuple[str, str]]:
+    """The columns whose values the statements change, as table and column: all, where a program may change any."""
     from lastgood.sql import parts, read
 
+    if way.own:
+        return frozenset((parts(table)[-1], column) for table, columns in first.values.items() for column in columns)
     doomed = (each for one in way.undone for statement in read(one.sql) for each in statement.doomed)
     names = (parts(each.name) for each in doomed if each.what is What.VALUES)
     return frozenset((name[-2], name[-1]) for name in names if len(name) > 1)
@@ -265,6 +275,8 @@ def _altered(way: Descent) -> frozenset[tuple[str, str]]:
 
 def _down(it: Rehearsing, copy: Client, way: Descent) -> float:
     """Seconds that it takes. Raises Refused with the server's words where it fails."""
+    if way.own:
+        return owntool.on_copy(it.desk.tools.process.run, copy, it.tool, way, _tool(it, copy, way.own))
     if not way.whole:
         return sum(
             _done(f"{one.path} fails", execute(copy, one.sql, transaction=not one.alone, schema=way.schema)).elapsed
@@ -274,6 +286,15 @@ def _down(it: Rehearsing, copy: Client, way: Descent) -> float:
     sql = script(copy, it.tool, way, answer)
     ran = execute(copy, f"{sql}\n{_LOCKS}", schema=way.schema) if isinstance(sql, str) else sql
     return _done("it fails on the copy, and nothing was applied there", ran).elapsed
+
+
+def _tool(it: Rehearsing, copy: Client, own: OwnTool) -> OneOff:
+    """The migration tool of the release that runs, with nothing in reach but the copy. Raises Refused."""
+    older, network = _had("its tool cannot be kept apart", it.older), f"lastgood-{it.run}"
+    env = owntool.environment(copy, older.model.apart(older.aliases).env)
+    return OneOff(
+        it.run, it.desk.spec.host, own.image, own.argv, own.folder, (network,), env, owntool.LIMIT, scratch=True
+    )
 
 
 def _strongest(held: Sequence[tuple[str, str]]) -> tuple[Lock, ...]:

@@ -48,7 +48,9 @@ def salvage(desk: DatabaseDesk, client: Client, way: Descent, losses: tuple[Loss
 
 
 def _down(desk: DatabaseDesk, client: Client, way: Descent, losses: tuple[Loss, ...]) -> str | Failed:
-    """The transaction of the way down, without its end."""
+    """The transaction of the way down, without its end; empty where only the migration tool itself can go it."""
+    if way.own:
+        return ""
     tool = recognised(client, desk.spec.migrator)
     answer = told(client, tool.migrator.question(tool.table))
     return Failed(answer.reason) if isinstance(answer, Unknown) else script(client, tool, way, answer.value, losses)

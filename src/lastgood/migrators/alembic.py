@@ -10,7 +10,7 @@ import msgspec
 
 from lastgood.migrators import _tables
 from lastgood.migrators._alembic_files import ILLEGAL, read_folder
-from lastgood.model.schema import NOTHING, Migrations, SchemaState
+from lastgood.model.schema import NOTHING, Migrations, Program, SchemaState
 
 _TOOL: Final = "Alembic"
 _TABLE: Final = "alembic_version"
@@ -21,17 +21,21 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`table` where the tool's is not `alembic_version`: its `version_table`, with `version_table_schema` before it.
 
     It is a bare name, then in the connection's current schema; `schema.name`; or either in SQL's double quotes.
-    `command` is what starts the tool where the release is: `[poetry, run, alembic]`, `[alembic, -c, db/alembic.ini]`.
+    `command` is what starts the tool in the release's image: `[poetry, run, alembic]`, `[alembic, -c, db/alembic.ini]`.
+    `folder` is an absolute path in that image to start it in, where it is not the image's own working directory.
     """
 
     table: str = ""
     command: tuple[str, ...] = ("alembic",)
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if self.table:
             _tables.parse(self.table)
         if not self.command or not self.command[0]:
             raise ValueError("`command` names the program to start, for example `[alembic]`")
+        if self.folder and not self.folder.startswith("/"):
+            raise ValueError("`folder` is an absolute path in the release's image, for example `/app`")
 
 
 class Alembic:
@@ -76,12 +80,15 @@ class Alembic:
         """Nothing: Alembic notes only what it has done."""
         return ""
 
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> tuple[str, ...]:  # noqa: ARG002 - as above
-        """`alembic downgrade TO`. Raises ValueError where `to` would be read as something else than a revision."""
-        if ILLEGAL & set(to) or to.lower() in {_BASE, "head", "heads", "current"}:
-            message = f"{to!r} is no revision of {_TOOL}"
-            raise ValueError(message)
-        return (*self._options.command, "downgrade", to or _BASE)
+    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program:  # noqa: ARG002 - as above
+        """`alembic downgrade TO`, and its offline mode. Raises ValueError where a version is none there."""
+        for one in (state.version, to):
+            if ILLEGAL & set(one) or one.lower() in {_BASE, "head", "heads", "current"}:
+                message = f"{one!r} is no revision of {_TOOL}"
+                raise ValueError(message)
+        down = (*self._options.command, "downgrade")
+        preview = (*down, f"{state.version}:{to or _BASE}", "--sql")
+        return Program((*down, to or _BASE), preview, self._options.folder)
 
 
 def make(options: Options) -> Alembic:

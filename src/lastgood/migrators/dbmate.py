@@ -11,7 +11,7 @@ import msgspec
 
 from lastgood.migrators import _tables
 from lastgood.migrators._files import File, irreversible, span, top
-from lastgood.model.schema import NOTHING, Migration, Migrations, SchemaState, Script
+from lastgood.model.schema import NOTHING, Migration, Migrations, Program, SchemaState, Script
 
 _TOOL: Final = "dbmate"
 _TABLE: Final = "schema_migrations"
@@ -97,9 +97,9 @@ class Dbmate:
         """Nothing: dbmate notes only what it has done."""
         return ""
 
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> tuple[str, ...]:  # noqa: ARG002 - as above
+    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:  # noqa: ARG002 - as above
         """Nothing: the migrations are SQL."""
-        return ()
+        return None
 
 
 def make(options: Options) -> Dbmate:

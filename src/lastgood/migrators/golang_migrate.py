@@ -13,7 +13,7 @@ import msgspec
 
 from lastgood.migrators import _tables
 from lastgood.migrators._files import File, irreversible, top
-from lastgood.model.schema import NOTHING, Migration, Migrations, SchemaState, Script
+from lastgood.model.schema import NOTHING, Migration, Migrations, Program, SchemaState, Script
 
 _TOOL: Final = "golang-migrate"
 _TABLE: Final = "schema_migrations"
@@ -105,9 +105,9 @@ class GolangMigrate:
         """The row that says that the step to `to` was begun; version -1 stands for nothing."""
         return f"BEGIN;\n{_row(state.table, to, dirty=True)}\nCOMMIT;"
 
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> tuple[str, ...]:  # noqa: ARG002 - as above
+    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:  # noqa: ARG002 - as above
         """Nothing: the migrations are SQL."""
-        return ()
+        return None
 
 
 def make(options: Options) -> GolangMigrate:

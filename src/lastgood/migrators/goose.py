@@ -13,7 +13,7 @@ import msgspec
 from lastgood.migrators import _tables
 from lastgood.migrators._files import File, irreversible, top
 from lastgood.migrators._goose_file import DOWN, UP, sections
-from lastgood.model.schema import NOTHING, Migration, Migrations, SchemaState
+from lastgood.model.schema import NOTHING, Migration, Migrations, Program, SchemaState
 
 _TOOL: Final = "goose"
 _TABLE: Final = "goose_db_version"
@@ -105,9 +105,9 @@ class Goose:
         """Nothing: goose notes only what it has done."""
         return ""
 
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> tuple[str, ...]:  # noqa: ARG002 - as above
+    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:  # noqa: ARG002 - as above
         """Nothing: the migrations are SQL; those in Go are in a program that only their team has."""
-        return ()
+        return None
 
 
 def make(options: Options) -> Goose:

@@ -22,12 +22,31 @@ class Undo(msgspec.Struct, frozen=True):
     alone: str = ""
 
 
+class OwnTool(msgspec.Struct, frozen=True):
+    """The migration tool's own program, for migrations that are no SQL: run as `argv` in a container of `image`.
+
+    `image` is an image's id or its reference by digest, that of the release that brought the migrations; `folder` is
+    where the program starts, empty for the image's own. `unseen` is why its SQL cannot be shown; empty where it can.
+    The rest is what the rehearsal reached, and has to be reached again: `changes` to the schema in sentences, the parts
+    of it that are new or another (`altered`), and `reached`, the SHA-256 of all parts' names and of those parts.
+    """
+
+    image: str
+    argv: tuple[str, ...]
+    folder: str = ""
+    unseen: str = ""
+    changes: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    reached: str = ""
+
+
 class Descent(msgspec.Struct, frozen=True):
     """The way down of one database: from the version `before` to `to`, by what is `undone`, newest first.
 
     `table` is the migration tool's (`kind`), `schema` is put first on the search path. All of it runs in one
     transaction, its note in the tool's table included, unless something of it cannot. `vacant` is what it takes away
-    that held nothing: it goes only while that is still so.
+    that held nothing: it goes only while that is still so. `own` is there where only the tool itself can do it: then
+    the SQL of `undone` is what the tool says that it would run, and may be empty.
     """
 
     kind: str
@@ -37,11 +56,12 @@ class Descent(msgspec.Struct, frozen=True):
     to: str
     undone: tuple[Undo, ...]
     vacant: tuple["Loss", ...] = ()
+    own: OwnTool | None = None
 
     @property
     def whole(self) -> bool:
-        """Whether all of it runs in one transaction, so that it happens or does not."""
-        return not any(one.alone for one in self.undone)
+        """Whether all of it is known to run in one transaction, so that it happens or does not."""
+        return self.own is None and not any(one.alone for one in self.undone)
 
 
 class Loss(msgspec.Struct, frozen=True):

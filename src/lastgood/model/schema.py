@@ -50,6 +50,18 @@ class Migrations(msgspec.Struct, frozen=True):
         return self.steps[-1].version if self.steps else NOTHING
 
 
+class Program(msgspec.Struct, frozen=True):
+    """A tool's own program, for migrations that are no SQL: the argv that goes down, to be run where the release is.
+
+    `preview` is the argv that prints the SQL of the same way instead, without a database. `folder` is the absolute path
+    in the image to start either in; empty is the image's own.
+    """
+
+    down: tuple[str, ...]
+    preview: tuple[str, ...]
+    folder: str = ""
+
+
 class SchemaState(msgspec.Struct, frozen=True):
     """What a tool's own table says. `table` is its name, quoted and with its schema.
 

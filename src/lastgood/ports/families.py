@@ -18,7 +18,7 @@ from lastgood.model.message import Delivery, Message
 from lastgood.model.observed import Availability, Container, EngineHealth, HostView, Look
 from lastgood.model.release import Image
 from lastgood.model.rival import Seen
-from lastgood.model.schema import Migrations, SchemaState
+from lastgood.model.schema import Migrations, Program, SchemaState
 from lastgood.model.situation import Symptom
 from lastgood.model.step import EngineStep, RenderStep
 from lastgood.model.target import Target
@@ -223,8 +223,11 @@ class Migrator(Protocol):
         """
         ...
 
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> tuple[str, ...]:
-        """The tool's own argv that goes down to `to`, for migrations that are no SQL; empty where they are SQL."""
+    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:
+        """The tool's own program that goes down to `to`, for migrations that are no SQL; None where they are SQL.
+
+        Raises ValueError where the program would take `to` for something else.
+        """
         ...
 
 

@@ -59,7 +59,10 @@ _LIST: Final = (
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What is brought out: the losses into `folder`; `down` is the SQL of the way down, `schema` first for it."""
+    """What is brought out: the losses into `folder`; `down` is the SQL of the way down, `schema` first for it.
+
+    Without it, whole tables are brought out where only the way down itself shows what goes.
+    """
 
     losses: tuple[Loss, ...]
     folder: str
@@ -89,7 +92,7 @@ def take(client: Client, wanted: Taken) -> tuple[Part, ...] | Failed:
     short = _short(client, wanted, there.value)
     if short:
         return short
-    made = _brought(client, wanted, there.value, shaped(wanted.losses, there.value, sifting=True))
+    made = _brought(client, wanted, there.value, shaped(wanted.losses, there.value, sifting=bool(wanted.down)))
     if isinstance(made, Failed) and made.sqlstate in _STRANGE:
         return _brought(client, wanted, there.value, shaped(wanted.losses, there.value, sifting=False))
     return made

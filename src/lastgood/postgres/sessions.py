@@ -64,13 +64,16 @@ def holders(client: Client, keys: tuple[int, ...]) -> Fact[tuple[Session, ...]]:
     return ask(client, _HOLDERS.format(f"ARRAY[{', '.join(map(str, keys))}]"), tuple[Session, ...])
 
 
-def reap(client: Client, database: str) -> Fact[int]:
+def reap(client: Client, database: str, addresses: tuple[str, ...] = ()) -> Fact[int]:
     """End the sessions that carry our mark in a database, but the asking one, and see them gone; how many there were.
+
+    So are those that come from any of `addresses`: of a container of ours, whose program calls itself as it likes.
 
     A program in a container outlives the command that started it there: its session holds locks until it is ended.
     Unknown where one does not end: it may be in the middle of its COMMIT, and nothing that is seen now is believed.
     """
-    named = f"application_name = {literal(client.application[:63])} AND datname = {literal(database)}"
+    ours = f"application_name = {literal(client.application[:63])} OR host(client_addr) = ANY ({array(addresses)})"
+    named = f"({ours}) AND datname = {literal(database)}"
     mine = f"(SELECT pid FROM pg_stat_activity WHERE {named} AND pid <> pg_backend_pid())"  # noqa: S608 - quoted
     # Within brackets, so that a script that was cut off is an error, and ends nobody else.
     ended = f"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM {mine} AS mine;"  # noqa: S608 - quoted

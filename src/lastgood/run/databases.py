@@ -2,16 +2,17 @@
 
 from typing import TypeAlias, assert_never
 
-from lastgood.database import booting
+from lastgood.database import booting, owntool
 from lastgood.database.booting import Boot
 from lastgood.database.choices import addressed
 from lastgood.database.desk import DatabaseDesk
 from lastgood.database.down import go_down
 from lastgood.database.down import happened as went_down
+from lastgood.database.owntool import Going
 from lastgood.database.tables import recognised, state
-from lastgood.database.trials import configured
 from lastgood.model.command import Command
 from lastgood.model.database import Failed, Format, Ran, Session, Swap
+from lastgood.model.descent import Loss
 from lastgood.model.duration import spoken
 from lastgood.model.event import Failure, StepDone, StepFailed
 from lastgood.model.facts import Fact, Known, No, Unclear, Unknown, Verdict, Yes
@@ -36,7 +37,8 @@ from lastgood.postgres.create import drop
 from lastgood.postgres.quoting import derived
 from lastgood.postgres.restore import restore_beside
 from lastgood.postgres.swap import swap
-from lastgood.run import salvage
+from lastgood.postgres.untouched import next_number, untouched
+from lastgood.run import bytool, salvage
 from lastgood.run.desk import repository
 from lastgood.run.doing import Doing, Outcome, seen
 
@@ -181,7 +183,9 @@ def back_up(step: BackupStep, doing: Doing) -> Outcome:
     if isinstance(good, Failed):
         return StepFailed(step.id, f"the backup is not good: {good.reason}", Failure.PREPARE)
     said = f"{made.path} on {shown(made.host)}, {made.size} bytes in {spoken(made.seconds)}, read through"
-    return StepDone(step.id, said, {"path": made.path, "sha256": made.sha256, "version": version})
+    number = next_number(client)
+    since = {"number": str(number.value)} if isinstance(number, Known) else {}
+    return StepDone(step.id, said, {"path": made.path, "sha256": made.sha256, "version": version} | since)
 
 
 def _stamp(step: BackupStep, doing: Doing) -> str:
@@ -193,7 +197,10 @@ def _stamp(step: BackupStep, doing: Doing) -> str:
 def down(step: DownStep | LossyDownStep, doing: Doing) -> Outcome:
     """Take the schema down; what the database says afterwards decides."""
     desk, client = _desk(doing), _client(doing)
-    losses = step.losses if isinstance(step, LossyDownStep) else ()
+    losses = _losses(step)
+    if step.descent.own:
+        going = Going(step.descent, step.descent.own, losses, step.host, doing.run.id)
+        return bytool.down(step, going, doing, desk, client)
     ran = go_down(desk, client, step.descent, losses)
     to = step.descent.to or "none"
     match went_down(desk, client, step.descent):
@@ -208,6 +215,10 @@ def down(step: DownStep | LossyDownStep, doing: Doing) -> Outcome:
             if isinstance(facts.overview(client), Unknown):  # it may have gone down: whoever comes back asks again
                 return StepFailed(step.id, said, Failure.IN_DOUBT)
             return StepFailed(step.id, said, Failure.RELEASE if step.descent.whole else Failure.PREPARE)
+
+
+def _losses(step: DownStep | LossyDownStep) -> tuple[Loss, ...]:
+    return step.losses if isinstance(step, LossyDownStep) else ()
 
 
 def _blocked(client: Client, ran: Ran | Failed, because: str) -> str:
@@ -225,6 +236,11 @@ def _blocked(client: Client, ran: Ran | Failed, because: str) -> str:
 
 def happened(step: DownStep | LossyDownStep, doing: Doing) -> Verdict:
     """Whether the database went down, from the database alone."""
+    if step.descent.own:
+        desk, client = _desk(doing), _client(doing)
+        going = Going(step.descent, step.descent.own, _losses(step), step.host, doing.run.id)
+        rows = bytool.rows(step, doing, client)
+        return owntool.happened(desk, client, going, rows, waiting=not doing.run.aborting)
     return went_down(_desk(doing), _client(doing), step.descent)
 
 
@@ -243,18 +259,12 @@ def trial(step: TrialStep, doing: Doing) -> Outcome:
 
 def _trying(step: TrialStep, doing: Doing) -> Fact[Boot]:
     """What is started: configured as the service's container is, and in its networks."""
-    there = seen(step.host, doing).containers
+    there = bytool.configured(step.host, doing)
     if isinstance(there, Unknown):
-        return Unknown(f"{shown(step.host)} cannot be seen: {there.reason}")
-    mine = configured(doing.tools.process, step.host, [one.name for one in there.value if one.mine])
-    if isinstance(mine, Unknown):
-        return mine
-    name, model = mine.value
-    networks = booting.networks(doing.tools.process, step.host, name)
-    if isinstance(networks, Unknown):
-        return networks
+        return there
+    model, networks = there.value
     image = step.image.image_id or f"{step.image.image.repository}@{step.image.image.digest}"
-    return Known(Boot(doing.run.id, step.host, image, networks.value, model, _TRIAL_SECONDS))
+    return Known(Boot(doing.run.id, step.host, image, networks, model, _TRIAL_SECONDS))
 
 
 def reload(step: ReloadStep, doing: Doing) -> Outcome:
@@ -262,7 +272,7 @@ def reload(step: ReloadStep, doing: Doing) -> Outcome:
 
     Everything of it can be done again: what of it has happened is asked from the server.
     """
-    hindered = _untried(doing) or _writing(step, doing)
+    hindered = _untried(doing) or _working(step, doing) or _writing(step, doing)
     if hindered:
         return StepFailed(step.id, hindered, Failure.IN_DOUBT)
     desk, client = _desk(doing), _client(doing)
@@ -274,8 +284,9 @@ def reload(step: ReloadStep, doing: Doing) -> Outcome:
         return StepFailed(step.id, "there is no backup of this run to go back to", Failure.IN_DOUBT)
     backup = doing.run.done[step.backup].details
     path, version = backup["path"], backup["version"]
-    # Outside of a transaction a migration may be undone and not be noted: there the version proves nothing.
-    if all(way.whole for way in step.descents) and _is_at(desk, client, version):
+    # Outside of a transaction a migration may be undone and not be noted: there the version alone proves nothing.
+    whole = all(way.whole for way in step.descents)
+    if (whole or _untouched(step, doing, client)) and _is_at(desk, client, version):
         return StepDone(step.id, f"the schema never left version {version or 'none'}")
     kept_as = _swapped(client, maintenance.value, path, doing.run.id)
     if isinstance(kept_as, Failed) or not _is_at(desk, client, version):
@@ -298,6 +309,13 @@ def _writing(step: ReloadStep, doing: Doing) -> str:
     return ""
 
 
+def _working(step: ReloadStep, doing: Doing) -> str:
+    """End the migration tool, should it still be at work. Why it may be, else empty."""
+    own = any(way.own for way in step.descents)
+    left = owntool.end(_client(doing), step.host, doing.run.id) if own else None
+    return left.reason if left else ""
+
+
 def _untried(doing: Doing) -> str:
     """Remove the release that a trial which was cut off left running: it must not meet what is put back.
 
@@ -309,6 +327,15 @@ def _untried(doing: Doing) -> str:
             if not removed.ok and "No such container" not in removed.why():
                 return f"the release that was tried may still run on {shown(step.host)}: {removed.why()}"
     return ""
+
+
+def _untouched(step: ReloadStep, doing: Doing, client: Client) -> bool:
+    """Whether the server shows that nothing was changed since the backup."""
+    made = doing.run.done.get(step.backup)
+    if made is None or "number" not in made.details:
+        return False
+    nothing = untouched(client, int(made.details["number"]))
+    return isinstance(nothing, Known) and nothing.value
 
 
 def _is_at(desk: DatabaseDesk, client: Client, version: str) -> bool:

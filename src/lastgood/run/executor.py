@@ -14,7 +14,7 @@ from lastgood import __version__
 from lastgood.journal.fold import fold
 from lastgood.journal.store import new_run_id
 from lastgood.model.command import Child, Command
-from lastgood.model.descent import Undo
+from lastgood.model.descent import Descent, Undo
 from lastgood.model.errors import Exit, InDoubt, LastgoodError, Refused, WorldMoved
 from lastgood.model.event import (
     ChildStarted,
@@ -109,10 +109,19 @@ def commands(plan: AnyPlan, group: Group, tools: dict[str, Tools]) -> dict[str, 
             target, engine = group.member(step.service), tools[step.service].engine
             found[step.id] = tuple(command.shown() for command in engine.render(target, step, step.compose))
         elif isinstance(step, DownStep | LossyDownStep):
-            found[step.id] = tuple(line for one in step.descent.undone for line in sql(one))
+            found[step.id] = down_lines(step.descent)
         elif isinstance(step, PauseStep | UnpauseStep) and step.command:
             found[step.id] = (Command(step.command, host=step.host).shown(),)
     return found
+
+
+def down_lines(way: Descent) -> tuple[str, ...]:
+    """What is run on the way down; where that is the migration tool's own program, what can be shown of it as well."""
+    lines = tuple(line for one in way.undone for line in sql(one))
+    if way.own is None:
+        return lines
+    said = f"its SQL cannot be shown: {way.own.unseen}" if way.own.unseen else "it says that it would run:"
+    return (Command(way.own.argv).shown(), f"-- in a container of {way.own.image}; {said}", *lines)
 
 
 def sql(one: Undo) -> tuple[str, ...]:

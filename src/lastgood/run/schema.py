@@ -1,7 +1,7 @@
 """What becomes of the database when a release goes back: decided before anything is planned, tried on a copy first."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -17,6 +17,7 @@ from lastgood.database.drift import undrifted
 from lastgood.database.rehearsal import Copies, Older, Rehearsing
 from lastgood.database.releases import Sourced, migrations
 from lastgood.database.tables import Tool, recognised, state
+from lastgood.database.toolway import by_tool
 from lastgood.database.trials import check, configured
 from lastgood.model.descent import Descent
 from lastgood.model.duration import spoken
@@ -167,7 +168,7 @@ class Course:
         # Nothing is pulled to be tried on a copy.
         untried = isinstance(first, Unknown) or not all(candidate.image.image_id for candidate in candidates)
         way = _found(
-            lambda: self._way(tool, found, older, to),
+            lambda: self._way(tool, found, older, first),
             lambda newer: self._undrifted(tool, found, newer),
             self._tell,
             certain=self._down or untried,
@@ -220,8 +221,11 @@ class Course:
         if not self._seen and not self._fell:
             self._seen = (undrifted(self._desk.client(), tool, found, newer, self._tell),)
 
-    def _way(self, tool: Tool, found: SchemaState, older: Sequence[Knowing], to: str) -> tuple[Descent, Sourced]:
+    def _way(
+        self, tool: Tool, found: SchemaState, older: Sequence[Knowing], first: Fact[Older]
+    ) -> tuple[Descent, Sourced]:
         """The way down, and the migrations that it is of. Raises Refused where there is none."""
+        to = most(older)[2].migrations.newest
         if to == found.version:
             needs, least = most(older), min(older, key=lambda one: len(one[2].migrations.steps))
             raise Refused(
@@ -244,8 +248,21 @@ class Course:
                 next=(reading(self._desk.spec), ALONE),
             )
         _, _, best = most(newer.value)
+        if not best.migrations.native:
+            return self._by_tool(tool, found, best, most(older)[2], first), best
         steps = undone(best.migrations, found, to, best.where)
         return descent(tool, found, steps, to, self._desk.spec.schema), best
+
+    def _by_tool(self, tool: Tool, found: SchemaState, newer: Sourced, older: Sourced, apart: Fact[Older]) -> Descent:
+        """The way down by the tool's own program. Raises Refused where it is not certain whose program that is."""
+        runs = self._users[0].draft.running.image
+        if len(self._users) > 1 or runs is None:
+            raise Refused(
+                f"Only {tool.kind} itself can take the schema down, and several services use the database.",
+                because=("it is not certain whose program and configuration it needs",),
+                next=("lastgood db plan SERVICE ENV   # of one of them", ALONE),
+            )
+        return by_tool(self._desk, tool, found, newer, older, runs, apart)
 
     def _older(self, candidates: Sequence[Candidate]) -> tuple[Fact[Older], tuple[Older, ...]]:
         """What is started beside the copy, of each user; Unknown where one cannot be told apart from production."""
@@ -349,10 +366,21 @@ def _told(shown: Rehearsal) -> tuple[str, ...]:
     if shown.descent is None:
         return tuple(lines)
     lines.append(f"down in {spoken(shown.down_seconds)}")
+    lines += _by_tool(shown.descent)
     lines += [f"holds {lock.mode.words} on {lock.relation} meanwhile" for lock in shown.locks]
     lines += [f"drops {name}" for name in shown.dropped]
     lines.append(f"the older release with the schema gone down: {_fared(shown.after)}")
     return tuple(lines)
+
+
+def _by_tool(way: Descent) -> Iterator[str]:
+    """What there is to say of a way down that only the migration tool itself can go."""
+    if way.own is None:
+        return
+    yield f"by {way.kind} itself, in a container of the release that runs"
+    if way.own.unseen:
+        yield "what it did on the copy is all that is known of it: its SQL cannot be shown"
+    yield from (f"changes the schema: {one}" for one in way.own.changes)
 
 
 def _fared(booted: Fact[Booted]) -> str:
