@@ -6,9 +6,7 @@ unless the revisions branch. Only Alembic itself can run them, where their progr
 
 from typing import Final
 
-import msgspec
-
-from lastgood.migrators import _tables
+from lastgood.migrators import _plain, _tables
 from lastgood.migrators._alembic_files import ILLEGAL, read_folder
 from lastgood.model.schema import NOTHING, Migrations, Program, SchemaState
 
@@ -17,21 +15,18 @@ _TABLE: Final = "alembic_version"
 _BASE: Final = "base"
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`table` where the tool's is not `alembic_version`: its `version_table`, with `version_table_schema` before it.
+class Options(_plain.Options, frozen=True, forbid_unknown_fields=True):
+    """`table` is its `version_table`, with `version_table_schema` before it, where that is not `alembic_version`.
 
-    It is a bare name, then in the connection's current schema; `schema.name`; or either in SQL's double quotes.
     `command` is what starts the tool in the release's image: `[poetry, run, alembic]`, `[alembic, -c, db/alembic.ini]`.
     `folder` is an absolute path in that image to start it in, where it is not the image's own working directory.
     """
 
-    table: str = ""
     command: tuple[str, ...] = ("alembic",)
     folder: str = ""
 
     def __post_init__(self) -> None:
-        if self.table:
-            _tables.parse(self.table)
+        super().__post_init__()
         if not self.command or not self.command[0]:
             raise ValueError("`command` names the program to start, for example `[alembic]`")
         if self.folder and not self.folder.startswith("/"):

@@ -7,11 +7,9 @@ applied. Versions are texts; dbmate goes by the names of the files.
 import re
 from typing import Final
 
-import msgspec
-
-from lastgood.migrators import _tables
+from lastgood.migrators import _plain, _tables
 from lastgood.migrators._files import File, irreversible, span, top
-from lastgood.model.schema import NOTHING, Migration, Migrations, Program, SchemaState, Script
+from lastgood.model.schema import NOTHING, Migration, Migrations, SchemaState, Script
 
 _TOOL: Final = "dbmate"
 _TABLE: Final = "schema_migrations"
@@ -27,20 +25,11 @@ _NOTHING_SAID: Final = re.compile(rf"{_SPACE}*(?:--.*)?")
 _RAILS: Final = "ar_internal_metadata"
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`table` where the tool's is not `schema_migrations`: what `--migrations-table` says.
-
-    It is a bare name, then in the connection's current schema; `schema.name`; or either in SQL's double quotes.
-    """
-
-    table: str = ""
-
-    def __post_init__(self) -> None:
-        if self.table:
-            _tables.parse(self.table)
+class Options(_plain.Options, frozen=True, forbid_unknown_fields=True):
+    """`table` is what `--migrations-table` says, where that is not `schema_migrations`."""
 
 
-class Dbmate:
+class Dbmate(_plain.PlainSql):
     """Implements `ports.Migrator`."""
 
     def __init__(self, options: Options) -> None:
@@ -92,14 +81,6 @@ class Dbmate:
         there = not to or to in set(state.applied or ()) - set(undone)
         added = [] if there else [_tables.insert(state.table, "version", _tables.literal(to))]
         return "\n".join(gone + added)
-
-    def begun(self, state: SchemaState, undone: str, to: str) -> str:  # noqa: ARG002 - as above
-        """Nothing: dbmate notes only what it has done."""
-        return ""
-
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:  # noqa: ARG002 - as above
-        """Nothing: the migrations are SQL."""
-        return None
 
 
 def make(options: Options) -> Dbmate:

@@ -9,11 +9,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-import msgspec
-
-from lastgood.migrators import _tables
+from lastgood.migrators import _plain, _tables
 from lastgood.migrators._files import File, irreversible, top
-from lastgood.model.schema import NOTHING, Migration, Migrations, Program, SchemaState, Script
+from lastgood.model.schema import NOTHING, Migration, Migrations, SchemaState, Script
 
 _TOOL: Final = "golang-migrate"
 _TABLE: Final = "schema_migrations"
@@ -26,17 +24,8 @@ _MAX_TABLE: Final = 2**63 - 1
 _SALT: Final = 1486364155
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`table` where the tool's is not `schema_migrations`: `x-migrations-table`, with its schema if it has one.
-
-    It is a bare name, then in the connection's current schema; `schema.name`; or either in SQL's double quotes.
-    """
-
-    table: str = ""
-
-    def __post_init__(self) -> None:
-        if self.table:
-            _tables.parse(self.table)
+class Options(_plain.Options, frozen=True, forbid_unknown_fields=True):
+    """`table` is `x-migrations-table`, with its schema if it has one, where that is not `schema_migrations`."""
 
 
 class _Half(NamedTuple):
@@ -49,7 +38,7 @@ class _Half(NamedTuple):
     file: File
 
 
-class GolangMigrate:
+class GolangMigrate(_plain.PlainSql):
     """Implements `ports.Migrator`. What `x-multi-statement` does is not copied: files run whole, as by default."""
 
     def __init__(self, options: Options) -> None:
@@ -104,10 +93,6 @@ class GolangMigrate:
     def begun(self, state: SchemaState, undone: str, to: str) -> str:  # noqa: ARG002 - as above
         """The row that says that the step to `to` was begun; version -1 stands for nothing."""
         return f"BEGIN;\n{_row(state.table, to, dirty=True)}\nCOMMIT;"
-
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:  # noqa: ARG002 - as above
-        """Nothing: the migrations are SQL."""
-        return None
 
 
 def make(options: Options) -> GolangMigrate:

@@ -8,12 +8,10 @@ import re
 from pathlib import PurePosixPath
 from typing import Final
 
-import msgspec
-
-from lastgood.migrators import _tables
+from lastgood.migrators import _plain, _tables
 from lastgood.migrators._files import File, irreversible, top
 from lastgood.migrators._goose_file import DOWN, UP, sections
-from lastgood.model.schema import NOTHING, Migration, Migrations, Program, SchemaState
+from lastgood.model.schema import NOTHING, Migration, Migrations, SchemaState
 
 _TOOL: Final = "goose"
 _TABLE: Final = "goose_db_version"
@@ -25,20 +23,11 @@ _BASE: Final = 0
 _LOCK: Final = 4097083626
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`table` where the tool's is not `goose_db_version`: what `-table` says.
-
-    It is a bare name, then in the connection's current schema; `schema.name`; or either in SQL's double quotes.
-    """
-
-    table: str = ""
-
-    def __post_init__(self) -> None:
-        if self.table:
-            _tables.parse(self.table)
+class Options(_plain.Options, frozen=True, forbid_unknown_fields=True):
+    """`table` is what `-table` says, where that is not `goose_db_version`."""
 
 
-class Goose:
+class Goose(_plain.PlainSql):
     """Implements `ports.Migrator`."""
 
     def __init__(self, options: Options) -> None:
@@ -100,14 +89,6 @@ class Goose:
         elif to not in set(state.applied or ()) - set(undone):
             lines.append(_tables.insert(state.table, "version_id, is_applied", f"{_number(to)}, true"))
         return "\n".join(lines)
-
-    def begun(self, state: SchemaState, undone: str, to: str) -> str:  # noqa: ARG002 - as above
-        """Nothing: goose notes only what it has done."""
-        return ""
-
-    def tool(self, state: SchemaState, undone: tuple[str, ...], to: str) -> Program | None:  # noqa: ARG002 - as above
-        """Nothing: the migrations are SQL; those in Go are in a program that only their team has."""
-        return None
 
 
 def make(options: Options) -> Goose:
