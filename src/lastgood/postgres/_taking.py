@@ -22,6 +22,7 @@ SET synchronize_seqscans = off;
 END: Final = r"\echo '\\.'" + "\n"
 """What sets the parts apart in the one stream: a line that COPY itself never writes."""
 _KEYLESS: Final = "its rows cannot be told apart: the table has no key that outlives the way down"
+_UNSEEN: Final = "all rows of the table are kept: which of them go, only the way down itself shows"
 _COMPUTED: Final = "it is generated, and computed again"
 _SIFTED: Final = frozenset({What.ROWS, What.VALUES})
 
@@ -68,7 +69,7 @@ def _shape(loss: Loss, seat: Seat, unsteady: frozenset[str], *, sifting: bool) -
         return Shape(loss, (), (), note=_COMPUTED)
     keys = next((key for key in seat.keys if not unsteady & {ident(name) for name in key}), ())
     if not keys or (sifted and not sifting):
-        return Shape(loss, whole, (), note=_KEYLESS)
+        return Shape(loss, whole, (), note=_UNSEEN if keys else _KEYLESS)
     by = tuple(one for name in keys for one in seat.columns if one.name == name)
     return Shape(loss, (*by, *lost) if lost else whole, keys, sifted)
 
