@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from fleetdb import BACKUPS, FleetDatabase
-from servers import ROLLBACK, Servers, begin, ended, run_id, step
+from servers import ROLLBACK, Servers, begin, ended, run_id, run_lines, step
 
 from lastgood.model.errors import Exit
 from sandbox.fleet import HOME_GO, FleetWorld
@@ -72,10 +72,17 @@ def test_a_backup_that_was_cut_off_is_none_and_the_next_one_tidies_up_after_it(d
     assert database.db("verify")["rows"]["public.orders"] == 3
 
 
+def stops(database: FleetDatabase) -> int:
+    """How often a run has begun to stop the writers."""
+    wanted = step("stop", database.host)
+    lines = run_lines(database.host)
+    return sum(line["kind"] == "step-started" and line["event"]["step"] == wanted for line in lines)
+
+
 def test_a_rollback_whose_backup_was_cut_off_goes_back_to_what_ran(bad: FleetDatabase) -> None:
-    servers = bad.servers
+    servers, before = bad.servers, stops(bad)
     with begin(servers.world.laptop, *ROLLBACK) as session:
-        session.reaches(bad.host, step("stop", bad.host))
+        session.until(lambda: stops(bad) > before, "writers are being stopped")
         with bad.locked():
             session.until(lambda: bad.waits("LOCK TABLE"), "the dump waits for a lock")
             bad.host.stop_sshd()
@@ -91,10 +98,10 @@ def test_a_rollback_whose_backup_was_cut_off_goes_back_to_what_ran(bad: FleetDat
 
 
 def test_a_way_down_that_went_on_without_us_is_seen_and_the_rollback_ended(bad: FleetDatabase) -> None:
-    servers, old = bad.servers, bad.oid()
+    servers, old, before = bad.servers, bad.oid(), stops(bad)
     with begin(servers.world.laptop, *ROLLBACK) as session:
+        session.until(lambda: stops(bad) > before, "writers are being stopped")  # it is planned by now
         with bad.slow():
-            session.reaches(bad.host, step("down"))
             session.until(lambda: bad.waits("DROP INDEX"), "the index is being dropped")
             bad.host.down()
             code, said = session.ends()
