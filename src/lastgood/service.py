@@ -15,11 +15,9 @@ from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit, LastgoodError, Refused, UsageError
 from lastgood.model.event import Entry, Event, Run, RunEnded
-from lastgood.model.facts import Unknown
 from lastgood.model.observed import Observed
 from lastgood.model.plan import Approved, NothingToDo, auto_approve
-from lastgood.model.report import Check, History, Planned, QuarantineChange, QuarantineList, Status
-from lastgood.model.retention import Images, Protection
+from lastgood.model.report import History, Planned, Status
 from lastgood.model.target import Group, Target
 from lastgood.observe.together import together
 from lastgood.observe.world import observe
@@ -29,11 +27,10 @@ from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, deployed, executor, lease, quarantine, trail
+from lastgood.run import adoption, checkout, deployed, executor, lease, trail
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
-from lastgood.run.quarantine import Asked
 from lastgood.run.steps import sight
 from lastgood.wiring import Places, Workshop, code_repo, forge_of, who
 
@@ -44,9 +41,7 @@ if TYPE_CHECKING:
     from lastgood.database.desk import DatabaseDesk
     from lastgood.databases import Databases
     from lastgood.git.revert import CodeRepo
-    from lastgood.model.diagnosis import Diagnosis
     from lastgood.model.revert import Suspects
-    from lastgood.model.standing import DatabaseStatus
     from lastgood.posting import PostOffice
 
 
@@ -91,10 +86,11 @@ class Service:
     def observe(self, target: Target, depth: int = 12) -> Observed:
         """One look at everything about a target."""
         tools = self.tools(target)
-        return observe(target, tools, self.journal.judgements(target.name), depth, self._lease(target, tools))
+        return observe(target, tools, self.journal.judgements(target.name), depth, self.leased(target, tools))
 
     @staticmethod
-    def _lease(target: Target, tools: Tools) -> str:
+    def leased(target: Target, tools: Tools) -> str:
+        """Who acts on a target at this moment; empty where nobody does. Never raises: why it is not known is told."""
         try:
             there = held(tools.files, target.state, target.name, target.hosts)
         except LastgoodError as error:
@@ -119,20 +115,6 @@ class Service:
     def history(self, target: Target, depth: int = 12) -> History:
         """The newest `depth` releases with evidence and whereabouts."""
         return report.history(target, self.observe(target, depth))
-
-    def images(self, target: Target, releases: int) -> Images:
-        """The images that going back so many releases needs, and where they are. Touches nothing."""
-        from lastgood.observe.images import look
-
-        return look(target, self.tools(target), self.observe(target, max(12, 3 * releases)), releases)
-
-    def protect(self, target: Target, releases: int, *, release: bool) -> Protection:
-        """Protect those images on every host by tags of ours, and take such tags from all others."""
-        from lastgood.run.retention import protect
-
-        before = self.images(target, releases)
-        done, failed, kept = protect(self.tools(target), before, release=release)
-        return Protection(done, failed, kept, self.images(target, releases))
 
     def plan(self, group: Group, wish: Wish, tell: Callable[[str], None] = lambda _: None) -> Planned:
         """The plan for a wish, touching nothing but copies. Raises what `run.planning.plan` raises.
@@ -298,8 +280,11 @@ class Service:
 
         Raises UsageError where there is none, or more than one.
         """
-        here = [run for run in self.journal.runs() if _open(self.run(run)) and not self.live.alive(run)]
-        return _only(here or self._leased(), "unfinished")
+        return _only(self.waiting() or self._leased(), "unfinished")
+
+    def waiting(self) -> tuple[str, ...]:
+        """The runs of this machine that can be taken up: they stopped half-way, or wait to be settled."""
+        return tuple(r for r in self.journal.runs() if _open(self.run(r)) and not self.live.alive(r))
 
     def unsettled(self) -> str:
         """The one run that production is served by and git does not say yet. Raises UsageError as `unfinished`."""
@@ -309,61 +294,6 @@ class Service:
         """The runs that hold leases on the hosts."""
         found = (held(self._workshop.files, target.state, target.name, target.hosts) for target in self.targets())
         return list(dict.fromkeys(there.run for there in found if there))
-
-    def doctor(self, targets: Sequence[Target]) -> tuple[Check, ...]:
-        """Everything a rollback of these targets will need. Never raises: what cannot be checked is a check as well."""
-        from lastgood.diagnose.doctor import Practice, examine
-
-        waiting = lambda: tuple(r for r in self.journal.runs() if _open(self.run(r)) and not self.live.alive(r))  # noqa: E731 - one expression, used once
-        practice = Practice(
-            config=self.config.path,
-            tools=self.tools,
-            judgements=self.journal.judgements,
-            lease=self._lease,
-            reserve=self.journal.reserve,
-            unfinished=waiting,
-            outside=lambda: self.post_office.checks() if self.tells else (),
-        )
-        return examine(practice, targets)
-
-    def diagnose(self, target: Target, seconds: float, beside: Callable[[], bool] | None = None) -> "Diagnosis":
-        """What is wrong with a target, as far as can be seen in so many `seconds`. Touches nothing.
-
-        Where it is done `beside` something else, git is taken as it was last fetched, so that this need not wait for a
-        remote; as long as it says False, nobody waits for the diagnosis either, and it takes longer.
-        """
-        from lastgood.diagnose.look import Ward, as_fetched, examine
-
-        desk = self.database(target) if target.database else None
-        tools = self.tools(target)
-        tools = as_fetched(tools) if beside else tools
-        said = self.journal.judgements(target.name)
-        ward = Ward(
-            target=target,
-            tools=tools,
-            observe=partial(observe, target, tools, said, _DEPTH, "" if beside else self._lease(target, tools)),
-            schema=partial(_schema_of, desk) if desk else None,
-            others=[
-                (other, partial(self.tools, other))
-                for other in self.targets()
-                if other.env == target.env and other.service != target.service
-            ],
-        )
-        return examine(ward, seconds, beside or (lambda: True))
-
-    def quarantine(self, target: Target, action: str, asked: Asked) -> QuarantineChange:
-        """`add` a release to the quarantine or `lift` it, in git. Raises what `run.quarantine` raises."""
-        change = quarantine.add if action == "add" else quarantine.lift
-        return change(target, self.tools(target), self.journal.judgements(target.name), asked)
-
-    def quarantined(self, targets: Sequence[Target]) -> QuarantineList:
-        """What is or was in quarantine for these targets, each branch fetched once; an old answer is said to be old."""
-        tools = {target.name: self.tools(target) for target in targets}
-        branches = {target.branch: tools[target.name].repo for target in targets}
-        remotes = {branch: repo.fetch() for branch, repo in branches.items()}
-        stale = (f"{b}: the remote does not answer: {r.reason}" for b, r in remotes.items() if isinstance(r, Unknown))
-        found = (entry for target in targets for entry in quarantine.listed(target, tools[target.name]))
-        return QuarantineList(tuple(dict.fromkeys(found)), tuple(stale))
 
     def source(self, service: str) -> tuple[str, str]:
         """Where the code of a service is, and its branch as configured. Raises UsageError where that is not said."""
@@ -445,12 +375,6 @@ def _failing(group: Group, observed: Sequence[Observed]) -> str:
     if not found:
         return ""
     return found[0][1] if len(group.members) == 1 else ": ".join(found[0])
-
-
-def _schema_of(desk: "DatabaseDesk", observed: Observed) -> "DatabaseStatus":
-    from lastgood.database.status import status
-
-    return status(desk, observed)
 
 
 def _only(runs: Sequence[str], what: str) -> str:

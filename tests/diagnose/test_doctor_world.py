@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lastgood.config.load import load
+from lastgood.examining import doctor as examined
 from lastgood.model.report import Check, Mark
 from lastgood.service import Places, Service
 from sandbox.releases import API
@@ -25,7 +26,7 @@ def doctor(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, Check]:
         monkeypatch.setenv(name, value)
     text = (world.laptop / "lastgood.yaml").read_bytes()
     service = Service(str(world.laptop), load(text, "lastgood.yaml"), Places.of(world.env), world.env)
-    return {check.name: check for check in service.doctor(service.targets())}
+    return {check.name: check for check in examined(service, service.targets())}
 
 
 def wrong(checks: dict[str, Check]) -> dict[str, Mark]:

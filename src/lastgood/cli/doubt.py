@@ -14,9 +14,12 @@ from lastgood.model.errors import ConsentNeeded, LastgoodError, NeedsHuman
 from lastgood.observe.together import Asked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lastgood.model.diagnosis import Diagnosis
     from lastgood.model.target import Group, Target
     from lastgood.run.planning import Wish
+    from lastgood.service import Service
 
 SECONDS: Final = 2.0
 """How long a planned rollback waits for it at most: by then it has looked for as long as planning took, and longer."""
@@ -40,7 +43,7 @@ class Doubt:
     def _look(self, target: "Target") -> "tuple[Asked[Diagnosis], threading.Event]":
         """A look in the background, and what tells it to come to its end."""
         late = threading.Event()
-        return Asked(partial(self._session.service.diagnose, target, 0.0, late.is_set)), late
+        return Asked(partial(_examined, self._session.service, target, late.is_set)), late
 
     def settle(self, *, asking: bool, anyway: bool) -> None:
         """Say what was found; where it doubts, ask. Raises NeedsHuman where nobody can be asked, unless `anyway`.
@@ -93,3 +96,10 @@ def _told(found: "Diagnosis") -> tuple[str, ...]:
         return ()
     said = f"{found.target}: {found.scenario}, {found.confidence} confidence: {found.what}"
     return field("diagnosis", said, *(f"{one.source:<10} {one.said}" for one in found.evidence[:_SHOWN]))
+
+
+def _examined(service: "Service", target: "Target", late: "Callable[[], bool]") -> "Diagnosis":
+    """In the background, what it takes is loaded as well: nobody waits for that."""
+    from lastgood.examining import diagnose
+
+    return diagnose(service, target, 0.0, late)

@@ -26,10 +26,11 @@ def command(session: Session, service: str | None, env: str | None) -> int:
       lastgood diagnose shop-api prod
       lastgood diagnose shop-api prod --json
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood import examining
     from lastgood.cli.text_diagnose import diagnosis_text
     from lastgood.model.diagnosis import Action
     from lastgood.model.errors import Exit
 
-    found = session.service.diagnose(session.target(service, env), SECONDS)
+    found = examining.diagnose(session.service, session.target(service, env), SECONDS)
     session.answer("diagnosis", found, diagnosis_text(found, int(time.time())))
     return int(Exit.NEEDS_HUMAN if found.recommendation.action is Action.HUMAN else Exit.DONE)

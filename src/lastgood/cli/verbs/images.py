@@ -24,6 +24,7 @@ def command(session: Session, words: tuple[str, ...], releases: int | None, rele
       lastgood images shop-api prod
       lastgood images protect shop-api prod -n 5
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood import upkeep
     from lastgood.cli.text_images import images_text, protection_text
     from lastgood.model.errors import Exit, UsageError
 
@@ -35,10 +36,10 @@ def command(session: Session, words: tuple[str, ...], releases: int | None, rele
     target = session.target(service, env)
     depth = releases or target.walk_back.releases + 2
     if not protect:
-        found = session.service.images(target, depth)
+        found = upkeep.images(session.service, target, depth)
         session.answer("images", found, images_text(found))
         return 0
-    result = session.service.protect(target, depth, release=release)
+    result = upkeep.protect(session.service, target, depth, release=release)
     session.answer("protection", result, protection_text(result))
     bare = any(one.protected != one.hosts for one in result.now.images)
     return int(Exit.NEEDS_HUMAN if result.failed or bare else Exit.DONE)

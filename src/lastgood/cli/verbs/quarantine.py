@@ -57,13 +57,14 @@ def lift(session: Session, service: str, env: str, release: str, because: str, e
 
 
 def _changed(session: Session, action: str, words: tuple[str, str, str], because: str, *, everywhere: bool) -> int:
+    from lastgood import upkeep
     from lastgood.cli.text_guard import change_text
     from lastgood.run.quarantine import Asked
     from lastgood.wiring import who
 
     chosen = session.target(words[0], words[1])
     asked = Asked(words[2], because, who(), int(time.time()), everywhere)
-    made = session.service.quarantine(chosen, action, asked)
+    made = upkeep.change(session.service, chosen, action, asked)
     session.answer("quarantine_change", made, change_text(made))
     return int(made.exit)
 
@@ -78,6 +79,7 @@ def list_(session: Session, service: str | None, env: str | None) -> int:
     Example:
       lastgood quarantine list shop-api prod
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood import upkeep
     from lastgood.cli.text_guard import list_text
 
     targets = session.service.targets()
@@ -85,6 +87,6 @@ def list_(session: Session, service: str | None, env: str | None) -> int:
         targets = tuple(each for each in targets if each.service == service)
     elif service is not None:
         targets = (session.target(service, env),)
-    found = session.service.quarantined(targets)
+    found = upkeep.quarantined(session.service, targets)
     session.answer("quarantine", found, list_text(found))
     return 0
