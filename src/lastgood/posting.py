@@ -5,9 +5,11 @@ said everything it has to say, and by `lastgood outbox run`. The run itself know
 """
 
 import contextlib
+import hashlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -22,7 +24,7 @@ from lastgood.model.event import Entry, RunStarted, StepDone
 from lastgood.model.facts import Fact
 from lastgood.model.message import Acknowledged, Fate, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
-from lastgood.outbox.collect import Subscription, adopted, collect
+from lastgood.outbox.collect import Here, Subscription, adopted, collect
 from lastgood.outbox.escalation import Contact, acknowledge, escalate, stopped
 from lastgood.outbox.postman import Bounded, Destination, World, deliver
 from lastgood.outbox.store import Outbox
@@ -38,13 +40,31 @@ _NANO = 1_000_000_000
 _SWITCHES = ("switch", "restart")
 
 
-class PostOffice:
-    """The destinations that a configuration names, for the journal in the folder `state`."""
+@dataclass(frozen=True)
+class Repo:
+    """The deploy repo at `path`, whichever clone of it. `identity` tells what a folder is a clone of, or the folder."""
 
-    def __init__(self, config: Config, state: str, world: World) -> None:
+    path: str
+    identity: Callable[[str], str]
+
+    @property
+    def tag(self) -> str:
+        """What tells its outbox from those of other deploy repos."""
+        return hashlib.sha256(self.identity(self.path).encode()).hexdigest()[:12]
+
+    def same(self, path: str) -> bool:
+        """Whether the folder that a run was begun in is of the same deploy repo."""
+        return path == self.path or self.identity(path) == self.identity(self.path)
+
+
+class PostOffice:
+    """The destinations that a deploy repo's configuration names, for the journal in the folder `state`."""
+
+    def __init__(self, config: Config, state: str, world: World, repo: Repo) -> None:
         self._state = state
+        self._here = Here(Live(state).alive, repo.same)
         self._world = world
-        self.path = f"{state}/outbox.db"
+        self.path = f"{state}/outbox/{repo.tag}.db"
         called = config.contacts()
         self._contacts = tuple(Contact(_name(one), one.who, one.after, one.envs) for one in called)
         addressees = tuple(_destination(one) for one in config.addressees())
@@ -68,11 +88,10 @@ class PostOffice:
         wanted = tuple(one.subscription for one in self.destinations)
         # A connection of its own: a run that writes its lines must not wait for us.
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
-            alive = Live(self._state).alive
             now = self._world.clock.now()
-            collect(journal, outbox, wanted, alive, now)
+            collect(journal, outbox, wanted, self._here, now)
             if self._contacts:
-                escalate(journal, outbox, self._contacts, alive, now)
+                escalate(journal, outbox, self._contacts, self._here, now)
 
     def adopted(self, run: str, seq: int) -> None:
         """Leave it to another machine to tell what it wrote down of a run, up to line `seq`, that is taken up here.
@@ -108,6 +127,19 @@ class PostOffice:
 
         with contextlib.suppress(RuntimeError):  # no thread to be had: then later
             threading.Thread(target=work, name="outbox", daemon=True).start()
+
+    def take_on(self, run: str, by: str) -> Acknowledged:
+        """Note that `by` has a run that needs a person, so that nobody else is called.
+
+        Raises UsageError where there is no such run or it waits for nobody, JournalUnwritable and NeedsHuman where
+        journal or outbox cannot be used.
+        """
+        with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
+            found = journal.find(run)
+            stop = next((one for one in stopped(journal, outbox, self._here) if one.run == found), None)
+            if stop is None:
+                raise UsageError(f"Run {found} waits for nobody.", next=(f"lastgood show {found}", "lastgood runs"))
+            return acknowledge(outbox, stop, by, self._world.clock.now())
 
     def ticked(self) -> None:
         """Note that a timer worked the outbox just now. Raises NeedsHuman where that cannot be noted."""
@@ -178,18 +210,3 @@ def _destination(one: Addressee) -> Destination:
     subscription = Subscription(one.name, one.kinds, one.envs)
     make = partial(catalog.notifier, one.family, one.adapter)
     return Destination(subscription, make, catalog.stateful(one.family, one.adapter.kind))
-
-
-def take_on(run: str, state: str, by: str, now: int) -> Acknowledged:
-    """Note that `by` has a run that needs a person, so that nobody else is called. `now` is in Unix nanoseconds.
-
-    It is noted beside the journal in the folder `state`, where the run was carried out. Raises UsageError where there
-    is no such run or it waits for nobody, JournalUnwritable and NeedsHuman where journal or outbox cannot be used.
-    """
-    with Journal(f"{state}/journal.db") as journal, Outbox(f"{state}/outbox.db") as outbox:
-        found = journal.find(run)
-        standing = stopped(journal, outbox, Live(state).alive)
-        stop = next((one for one in standing if one.run == found), None)
-        if stop is None:
-            raise UsageError(f"Run {found} waits for nobody.", next=(f"lastgood show {found}", "lastgood runs"))
-        return acknowledge(outbox, stop, by, now)

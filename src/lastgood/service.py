@@ -348,10 +348,10 @@ class Service:
     def post_office(self) -> "PostOffice":
         """Whoever is told of runs, and the outbox."""
         from lastgood.outbox.postman import World
-        from lastgood.posting import PostOffice
+        from lastgood.posting import PostOffice, Repo
 
         world = World(PlainHttp(), self._workshop.secrets, SystemClock())
-        return PostOffice(self.config, self._places.state, world)
+        return PostOffice(self.config, self._places.state, world, Repo(self.repo, self._workshop.identity))
 
     def _desk(self, group: Group, tell: Teller) -> Desk:
         return Desk(

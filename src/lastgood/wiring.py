@@ -20,9 +20,10 @@ from lastgood.effects.memo import FolderMemo
 from lastgood.effects.process import LocalProcess
 from lastgood.effects.secrets import LocalSecrets
 from lastgood.effects.vantage import Vantage
+from lastgood.git.origin import read_origin
 from lastgood.git.repo import open_repo
 from lastgood.model.command import Command
-from lastgood.model.errors import JournalUnwritable, UsageError
+from lastgood.model.errors import JournalUnwritable, LastgoodError, UsageError
 from lastgood.model.remote import Remote
 from lastgood.model.target import Adapter, Target
 from lastgood.model.text import sanitise
@@ -55,6 +56,7 @@ class Workshop:
         self._places = places
         self._env = env
         self._processes = Processes()
+        self._identities: dict[str, str] = {}
 
     @property
     def secrets(self) -> Secrets:
@@ -85,6 +87,15 @@ class Workshop:
             probes=tuple(catalog.probe(probe) for probe in target.probes),
             forge=lambda: catalog.forge(target.forge, Line(http, references, repo.origin.url)),
         )
+
+    def identity(self, repo: str) -> str:
+        """The address that a deploy repo in the folder `repo` is a clone of; the folder where that cannot be told."""
+        if repo not in self._identities:
+            try:
+                self._identities[repo] = read_origin(self.process, repo).url or repo
+            except LastgoodError:
+                self._identities[repo] = repo
+        return self._identities[repo]
 
     def machine(self) -> str:
         """What tells this machine's user from all others: made up once, and kept with the journal.

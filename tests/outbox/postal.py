@@ -15,7 +15,7 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Event, RunEnded
 from lastgood.model.facts import Fact, Known
 from lastgood.model.message import Delivered, Delivery, Kind, Message, Post
-from lastgood.outbox.collect import Subscription, collect
+from lastgood.outbox.collect import Here, Subscription, collect
 from lastgood.outbox.escalation import Contact, escalate
 from lastgood.outbox.postman import Destination, World, deliver
 from lastgood.outbox.store import Outbox
@@ -75,6 +75,7 @@ class Postal:
         self.path = str(folder / "outbox.db")
         self.alive: set[str] = set()
         self.contacts: tuple[Contact, ...] = ()
+        self.here = Here(self.alive.__contains__, lambda repo: repo == "/deploy")
 
     def writes(self, run: str, *events: Event) -> None:
         for event in events:
@@ -83,9 +84,8 @@ class Postal:
     def collects(self) -> None:
         wanted = [one.destination().subscription for one in self.told]
         with Journal(self.journal.path) as journal, Outbox(self.path) as outbox:
-            alive, now = self.alive.__contains__, self.clock.now()
-            collect(journal, outbox, wanted, alive, now)
-            escalate(journal, outbox, self.contacts, alive, now)
+            collect(journal, outbox, wanted, self.here, self.clock.now())
+            escalate(journal, outbox, self.contacts, self.here, self.clock.now())
 
     def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> tuple[str, ...]:
         world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock)

@@ -7,14 +7,18 @@ import pytest
 from postal import MACHINE, Postal, Told, end
 
 from lastgood.config.load import load
+from lastgood.effects.http import PlainHttp
+from lastgood.effects.process import LocalProcess
+from lastgood.effects.secrets import LocalSecrets
 from lastgood.journal.store import Journal
 from lastgood.model.errors import ConfigError, Exit, UsageError
 from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
 from lastgood.model.message import Kind, Message
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, stopped
+from lastgood.outbox.postman import World
 from lastgood.outbox.store import Outbox
 from lastgood.outside.text import markdown, markup, plain
-from lastgood.posting import take_on
+from lastgood.posting import PostOffice, Repo
 from tests.journal.sample import begun as sample
 
 RUN, LATER = "20261122-174501-7f3a", "20261122-184501-0001"
@@ -55,7 +59,7 @@ def stops(postal: Postal, run: str = RUN, code: Exit = Exit.NEEDS_HUMAN) -> Mess
 
 def stop(postal: Postal) -> Message:
     with Outbox(postal.path) as outbox:
-        (found,) = stopped(postal.journal, outbox, postal.alive.__contains__)
+        (found,) = stopped(postal.journal, outbox, postal.here)
     return found
 
 
@@ -182,18 +186,21 @@ def test_a_contact_that_is_new_must_not_be_called_about_old_stops(tmp_path: Path
 
 
 def test_a_run_that_waits_for_nobody_must_not_be_taken_on(postal: Postal) -> None:
+    world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), postal.clock)
+    config = load(BASE.encode(), "lastgood.yaml")
+    office = PostOffice(config, str(postal.folder), world, Repo("/deploy", lambda path: path))
     postal.writes(RUN, begun(), end())
     with pytest.raises(UsageError) as raised:
-        take_on(RUN, str(postal.folder), "ann@laptop", postal.clock.now())
+        office.take_on(RUN, "ann@laptop")
     assert "waits for nobody" in raised.value.what
     with pytest.raises(UsageError):
-        take_on("nosuch", str(postal.folder), "ann@laptop", postal.clock.now())
+        office.take_on("nosuch", "ann@laptop")
     postal.clock.by += 60
     postal.writes(LATER, begun(), RunEnded(Exit.IN_DOUBT, "x"))
-    made = take_on(LATER[:13], str(postal.folder), "ann@laptop", postal.clock.now())
+    made = office.take_on(LATER[:13], "ann@laptop")
     assert (made.run, made.by) == (LATER, "ann@laptop")
-    with Journal(postal.journal.path) as journal, Outbox(postal.path) as outbox:
-        (found,) = stopped(journal, outbox, lambda _: False)
+    with Journal(postal.journal.path) as journal, Outbox(office.path) as outbox:
+        (found,) = stopped(journal, outbox, postal.here)
         assert acknowledged(outbox, found) == made
 
 

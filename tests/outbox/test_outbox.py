@@ -16,7 +16,9 @@ from lastgood.model.errors import Exit, NeedsHuman
 from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted
 from lastgood.model.message import Delivered, Delivery, Failed, Kind, Message
 from lastgood.outbox.collect import adopted
+from lastgood.outbox.escalation import stopped
 from lastgood.outbox.store import Outbox
+from lastgood.posting import Repo
 from tests.journal.sample import begun as sample
 
 RUN = "20261122-174501-7f3a"
@@ -102,6 +104,24 @@ def test_what_another_machine_wrote_down_must_be_left_to_it_to_tell(postal: Post
     postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"), end())
     postal.works()
     assert chat.keys == [f"{RUN}/ended/4"]
+
+
+def test_the_run_of_another_deploy_repo_must_be_told_by_that_one_alone(postal: Postal, chat: Told) -> None:
+    postal.writes(RUN, msgspec.structs.replace(begun(), repo="/other"), end(Exit.NEEDS_HUMAN))
+    postal.writes("20261122-184501-0001", msgspec.structs.replace(begun(), repo="/other"), StepStarted("1.pull"))
+    postal.works()
+    assert chat.keys == []
+    with Outbox(postal.path) as outbox:
+        assert list(stopped(postal.journal, outbox, postal.here)) == []
+
+
+def test_two_clones_of_one_deploy_repo_must_share_an_outbox_and_another_repo_has_its_own() -> None:
+    origins = {"/a": "git@h:deploy", "/b": "git@h:deploy", "/c": "git@h:other"}
+    first, second, third = (Repo(path, lambda path: origins.get(path, path)) for path in ["/a", "/b", "/c"])
+    assert first.tag == second.tag != third.tag
+    assert first.same("/b")
+    assert not first.same("/c")
+    assert not first.same("/gone")
 
 
 def test_a_check_must_not_be_told(postal: Postal, chat: Told) -> None:

@@ -4,7 +4,7 @@ There is no daemon: any command looks at the clock, and `lastgood outbox run` fr
 Nothing here acts on a target; calling people is all that ever happens by itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit
 from lastgood.model.event import Entry, RunStarted
 from lastgood.model.message import Acknowledged, Fate, Kind, Message
-from lastgood.outbox.collect import theirs
+from lastgood.outbox.collect import Here, theirs
 from lastgood.outbox.messages import standstill
 from lastgood.outbox.store import Outbox
 
@@ -39,7 +39,7 @@ def escalate(
     journal: Journal,
     outbox: Outbox,
     contacts: Sequence[Contact],
-    alive: Callable[[str], bool],
+    here: Here,
     now: int,
 ) -> None:
     """Put into the outbox whom it is time to call, and take back who need not be called any more.
@@ -47,7 +47,7 @@ def escalate(
     The contacts are enlisted already. Raises NeedsHuman or JournalUnwritable where a store cannot be used.
     """
     known = outbox.enlisted()
-    found = (one for one in stopped(journal, outbox, alive) if acknowledged(outbox, one) is None)
+    found = (one for one in stopped(journal, outbox, here) if acknowledged(outbox, one) is None)
     stops = {one.run: one for one in found}
     for contact in contacts:
         since = known[contact.name].since
@@ -62,15 +62,15 @@ def escalate(
                 outbox.settle(post, Fate.SUPERSEDED, because="acknowledged, or the run went on")
 
 
-def stopped(journal: Journal, outbox: Outbox, alive: Callable[[str], bool]) -> Iterator[Message]:
+def stopped(journal: Journal, outbox: Outbox, here: Here) -> Iterator[Message]:
     """The stops that stand: of each target the newest run, where it waits for a person and stopped on this machine."""
     settled: set[str] = set()
     for run in journal.runs()[:_NEWEST]:
         entries = journal.entries(run)
         target = _target(entries)
-        if not target or target in settled:
+        if target in settled or not here.tells(outbox, entries):
             continue
-        standing = standstill(entries) if not alive(run) else None
+        standing = standstill(entries) if not here.alive(run) else None
         if standing and standing.seq > theirs(outbox, run):
             yield standing
         if standing or not _settles_nothing(entries):

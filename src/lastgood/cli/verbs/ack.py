@@ -1,7 +1,5 @@
 """`lastgood ack`."""
 
-import time
-
 import click
 
 from lastgood.cli.options import verb
@@ -21,10 +19,9 @@ def command(session: Session, run: str) -> int:
       lastgood ack 20261122-174501-7f3a
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.words import field, moment
-    from lastgood.posting import take_on
     from lastgood.wiring import who
 
-    made = take_on(run, session.places.state, who(), time.time_ns())
+    made = session.service.post_office.take_on(run, who())
     said = f"{made.by} has run {made.run} of {made.target} since {moment(made.at)}; nobody else is called."
     session.answer("ack", made, (said, *field("next", f"lastgood show {made.run}")))
     return 0
