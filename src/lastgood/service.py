@@ -27,7 +27,7 @@ from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, deployed, executor, lease, trail
+from lastgood.run import adoption, checkout, deployed, executor, lease, spelled, trail
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -126,7 +126,7 @@ class Service:
         made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schemas)
         if isinstance(made, NothingToDo):
             return Planned(made, "", {})
-        return Planned(made, made.digest, executor.commands(made, group, tools), _failing(group, observed))
+        return Planned(made, made.digest, spelled.commands(made, group, tools), _failing(group, observed))
 
     def _schemas(
         self,

@@ -24,7 +24,7 @@ from lastgood.plan.draft import Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
 from lastgood.plan.wanted import named, refuse_nothing, wanted
-from lastgood.run.executor import down_lines
+from lastgood.run.spelled import down_lines
 
 REPOSITORY = "ghcr.io/axinova/shop-api"
 PIN_FILE = "envs/prod/apps/shop-api/values.yaml"

@@ -13,8 +13,8 @@ from lastgood.model.observed import Availability
 from lastgood.model.plan import NothingToDo, ReversiblePlan, Scope
 from lastgood.model.step import RenderStep
 from lastgood.observe.world import asked_too, observe
-from lastgood.run.executor import commands
 from lastgood.run.planning import Wish
+from lastgood.run.spelled import commands
 from tests.standin.fate import ANSWERS_500, GOOD
 from tests.standin.world import COMPOSE, FOLDER, PIN, REPOSITORY, World, values
 

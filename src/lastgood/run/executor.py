@@ -13,8 +13,7 @@ from typing import TypeAlias, assert_never
 from lastgood import __version__
 from lastgood.journal.fold import fold
 from lastgood.journal.store import new_run_id
-from lastgood.model.command import Child, Command
-from lastgood.model.descent import Descent, Undo
+from lastgood.model.command import Child
 from lastgood.model.errors import Exit, InDoubt, LastgoodError, Refused, WorldMoved
 from lastgood.model.event import (
     ChildStarted,
@@ -59,7 +58,6 @@ from lastgood.model.step import (
     UnpauseStep,
     VerifyStep,
 )
-from lastgood.model.target import Group
 from lastgood.observe.together import together
 from lastgood.plan.moves import End, host_of, lost, mixed
 from lastgood.plan.verdicts import verdicts
@@ -96,38 +94,6 @@ def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signatu
         _unmoved(plan.facts, now)
         begun = RunStarted(plan, approved.consent, desk.group.first.repo, token, signature, __version__)
         return _Execution(desk, run, leases, plan.hosts).begin(begun, hosts)
-
-
-def commands(plan: AnyPlan, group: Group, tools: dict[str, Tools]) -> dict[str, tuple[str, ...]]:
-    """The exact commands of each step that has any, by step id, as a person would type them."""
-    found: dict[str, tuple[str, ...]] = {}
-    for step in plan.steps():
-        if isinstance(step, PullStep | SwitchStep | RestartStep):
-            target, engine = group.member(step.service), tools[step.service].engine
-            found[step.id] = tuple(command.shown() for command in engine.commands(target, step))
-        elif isinstance(step, RenderStep):
-            target, engine = group.member(step.service), tools[step.service].engine
-            found[step.id] = tuple(command.shown() for command in engine.render(target, step, step.compose))
-        elif isinstance(step, DownStep | LossyDownStep):
-            found[step.id] = down_lines(step.descent)
-        elif isinstance(step, PauseStep | UnpauseStep) and step.command:
-            found[step.id] = (Command(step.command, host=step.host).shown(),)
-    return found
-
-
-def down_lines(way: Descent) -> tuple[str, ...]:
-    """What is run on the way down; where that is the migration tool's own program, what can be shown of it as well."""
-    lines = tuple(line for one in way.undone for line in sql(one))
-    if way.own is None:
-        return lines
-    said = f"its SQL cannot be shown: {way.own.unseen}" if way.own.unseen else "it says that it would run:"
-    return (Command(way.own.argv).shown(), f"-- in a container of {way.own.image}; {said}", *lines)
-
-
-def sql(one: Undo) -> tuple[str, ...]:
-    """A migration's way down as it is run, with the file that it is from."""
-    alone = f"  -- not in a transaction: {one.alone}" if one.alone else ""
-    return (f"-- {one.path} (sha256 {one.sha256[:12]}){alone}", *filter(str.strip, one.sql.splitlines()))
 
 
 def resume(run: Run, desk: Desk, by: str, *, aborting: bool, take_over: bool) -> RunEnded:
