@@ -20,7 +20,7 @@ from lastgood.diagnose.outside import checks
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
 from lastgood.model.errors import LastgoodError, UsageError
-from lastgood.model.event import Entry, RunStarted, StepDone
+from lastgood.model.event import Entry, Resumed, RunStarted, StepDone
 from lastgood.model.facts import Fact
 from lastgood.model.message import Acknowledged, Fate, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
@@ -110,7 +110,7 @@ class PostOffice:
 
         def heard(line: Entry) -> None:
             entry(line)
-            now = "begun" if isinstance(line.event, RunStarted) else "switched" if _switched(line) else ""
+            now = "begun" if isinstance(line.event, RunStarted | Resumed) else "switched" if _switched(line) else ""
             if now and now not in told and self.destinations:
                 told.add(now)
                 self._aside(state_only=now == "begun")

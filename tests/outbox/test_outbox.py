@@ -92,7 +92,8 @@ def test_a_killed_run_must_be_told_by_whoever_looks_next_and_once(postal: Postal
     assert f"lastgood resume {RUN}" in postal.posts()[-1].message.next
     postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"), end())
     postal.works()
-    assert chat.keys[2:] == [f"{RUN}/ended/4"]
+    assert chat.keys[2:] == [f"{RUN}/began/3", f"{RUN}/ended/4"]
+    assert "taken up again by ann@laptop, to finish it" in postal.posts()[2].message.what
 
 
 def test_what_another_machine_wrote_down_must_be_left_to_it_to_tell(postal: Postal, chat: Told) -> None:
@@ -103,7 +104,7 @@ def test_what_another_machine_wrote_down_must_be_left_to_it_to_tell(postal: Post
     assert chat.keys == []
     postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"), end())
     postal.works()
-    assert chat.keys == [f"{RUN}/ended/4"]
+    assert chat.keys == [f"{RUN}/began/3", f"{RUN}/ended/4"]
 
 
 def test_the_run_of_another_deploy_repo_must_be_told_by_that_one_alone(postal: Postal, chat: Told) -> None:
@@ -122,6 +123,16 @@ def test_two_clones_of_one_deploy_repo_must_share_an_outbox_and_another_repo_has
     assert first.same("/b")
     assert not first.same("/c")
     assert not first.same("/gone")
+
+
+@pytest.mark.parametrize(("code", "aborting", "told"), [(9, False, 0), (9, True, 1), (5, False, 1)])
+def test_a_run_that_is_only_settled_must_not_be_told_to_begin_again(
+    postal: Postal, chat: Told, code: int, *, aborting: bool, told: int
+) -> None:
+    postal.writes(RUN, begun(), end(Exit(code)), Resumed(f"ann@{MACHINE}", aborting=aborting, lease="t"), end())
+    postal.works()
+    assert chat.keys.count(f"{RUN}/began/3") == told
+    assert chat.keys[-1] == f"{RUN}/ended/4"
 
 
 def test_a_check_must_not_be_told(postal: Postal, chat: Told) -> None:

@@ -10,7 +10,7 @@ from lastgood.model.message import Kind, Message
 from lastgood.outbox.messages import died, told
 from lastgood.outbox.store import Enlisted, Outbox
 
-_TOLD: Final = ("run-started", "run-ended")
+_TOLD: Final = ("run-started", "resumed", "run-ended")
 _RECENT: Final = 3600 * 1_000_000_000
 _NEWEST: Final = 20
 _THEIRS: Final = "adopted:"

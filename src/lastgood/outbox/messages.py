@@ -5,7 +5,7 @@ from typing import Final
 
 from lastgood.journal.fold import fold
 from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, Run, RunEnded, RunStarted, StepState, Ticked
+from lastgood.model.event import Entry, Resumed, Run, RunEnded, RunStarted, StepState, Ticked
 from lastgood.model.message import Kind, Message
 from lastgood.model.plan import Attempt
 from lastgood.model.step import StartStep, StopStep, SwitchStep
@@ -24,11 +24,13 @@ def told(entries: Sequence[Entry]) -> Message | None:
     A check is not told: it acts on nothing.
     """
     last = entries[-1].event
-    if not isinstance(last, RunStarted | RunEnded) or not isinstance(entries[0].event, RunStarted):
+    if not isinstance(last, RunStarted | Resumed | RunEnded) or not isinstance(entries[0].event, RunStarted):
         return None
     run = fold(entries)
     if run.plan.action == _UNTOLD:
         return None
+    if isinstance(last, Resumed):
+        return _again(run, entries, last)
     return _begun(run, entries[0]) if isinstance(last, RunStarted) else _ended(run, entries[-1], last)
 
 
@@ -58,6 +60,16 @@ def _begun(run: Run, first: Entry) -> Message:
     plan = run.plan
     to = f" to {plan.attempts[0].name}" if plan.attempts else ""
     return _message(run, first, Kind.BEGAN, f"{plan.action} of {plan.target}{to} begun.", (plan.because,), ())
+
+
+def _again(run: Run, entries: Sequence[Entry], resumed: Resumed) -> Message | None:
+    """That somebody goes on; None where only git is brought to what runs, which nobody out there notices."""
+    before = fold(entries[:-1]).ended
+    if before and before.exit is Exit.MITIGATED and not resumed.aborting:
+        return None
+    why = "to put back the state from before" if resumed.aborting else "to finish it"
+    what = f"Run {run.id} of {run.plan.target} is taken up again by {resumed.by}, {why}."
+    return _message(run, entries[-1], Kind.BEGAN, what, (), ())
 
 
 def _ended(run: Run, last: Entry, ended: RunEnded) -> Message:
