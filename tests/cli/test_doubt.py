@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from lastgood import examining
 from lastgood.cli import doubt
 from lastgood.cli.doubt import Doubt
 from lastgood.cli.session import Session
@@ -42,16 +43,23 @@ class Desk:
     def service(self) -> "Desk":
         return self
 
-    def diagnose(self, _target: object, _seconds: float, beside: Callable[[], bool]) -> Diagnosis:
-        assert beside is not None
-        return self.answer()
-
     def note(self, said: list[str]) -> None:
         self.told += said
 
     @staticmethod
     def command(*words: str) -> str:
         return " ".join(("lastgood", *words))
+
+
+@pytest.fixture(autouse=True)
+def looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look itself is what the desk answers."""
+
+    def looked(desk: Desk, _target: object, _seconds: float, beside: Callable[[], bool]) -> Diagnosis:
+        assert beside is not None
+        return desk.answer()
+
+    monkeypatch.setattr(examining, "diagnose", looked)
 
 
 def settled(desk: Desk, wish: Wish | None = None, *, asking: bool = False, anyway: bool = False) -> list[str]:

@@ -42,9 +42,7 @@ class FleetDatabase:
         text = servers.world.show("lastgood.yaml")
         servers.rewrite(text.replace("    walk_back:", f"{CONFIG}    walk_back:", 1))
         servers.world.ship(HOME_GO, "strict-1")
-        found = cls(servers)
-        found.sql(_SLOW)
-        return found
+        return cls(servers)
 
     def sql(self, text: str, database: str = "shop") -> str:
         """Runs SQL as somebody on the server would."""
@@ -118,13 +116,12 @@ class FleetDatabase:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Somebody holds a lock that a dump has to wait for, inside the block."""
-        self.sql("CREATE TABLE IF NOT EXISTS held ()")
         self._inside("touch /tmp/held")
-        held = "DO $$ BEGIN LOCK TABLE held; WHILE (pg_stat_file('/tmp/held', true)).size IS NOT NULL LOOP "
+        held = "DO $$ BEGIN LOCK TABLE orders; WHILE (pg_stat_file('/tmp/held', true)).size IS NOT NULL LOOP "
         held += "PERFORM pg_sleep(0.02); END LOOP; END $$"
         self.host.docker("exec", "--detach", CONTAINER, "psql", "-U", "shop", "-c", held)
         wait_until(
-            lambda: self.sql("SELECT count(*) FROM pg_locks WHERE relation = 'held'::regclass") == "1", "the lock"
+            lambda: self.sql("SELECT count(*) FROM pg_locks WHERE relation = 'orders'::regclass") == "1", "the lock"
         )
         try:
             yield
@@ -133,12 +130,14 @@ class FleetDatabase:
 
     @contextmanager
     def slow(self) -> Iterator[None]:
-        """Dropping an index in the real database takes as long as the block."""
+        """Dropping an index in the real database takes as long as the block. Its schema is another one meanwhile."""
         self._inside("touch /tmp/slow")
+        self.sql(_SLOW)
         try:
             yield
         finally:
             self._inside("rm -f /tmp/slow")
+            self.sql("DROP EVENT TRIGGER slow; DROP FUNCTION slow()")
 
     def _inside(self, script: str) -> None:
         self.host.docker("exec", CONTAINER, "sh", "-c", script.replace("touch", ":>"))
