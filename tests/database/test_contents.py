@@ -14,7 +14,8 @@ def held(rows: int, total: str) -> Contents:
 
 def lost(rows: int, sql: str) -> list[tuple[str, int]]:
     way = Descent("golang-migrate", '"public"."schema_migrations"', "", "2", "1", (Undo("2", "2.down.sql", "", sql),))
-    return [(one.called, one.count) for one in losses(held(5, "10"), held(rows, "7"), way.table, _altered(way))]
+    first = held(5, "10")
+    return [(one.called, one.count) for one in losses(first, held(rows, "7"), way.table, _altered(way, first))]
 
 
 def test_values_that_a_statement_changes_are_lost_beside_deleted_rows() -> None:

@@ -114,23 +114,19 @@ def test_the_next_run_closes_what_waited(protected: Protected) -> None:
     assert protected.team.does("settle", ends=Exit.USAGE)
 
 
-@pytest.mark.parametrize("trouble", ["no token", "expired token", "outage", "rate limit"])
+@pytest.mark.parametrize("trouble", ["no token", "outage"])
 def test_without_the_api_production_is_well_and_the_branch_is_named(protected: Protected, trouble: str) -> None:
     team, hub = protected.team, protected.hub
     if trouble == "no token":
         del team.world.laptop.env["DEPLOY_TOKEN"]
-    elif trouble == "expired token":
-        protected.token("ghp_expired")
-    elif trouble == "outage":
-        hub.outage = 502
     else:
-        hub.limited = {"Retry-After": "60"}
+        hub.outage = 502
     report = protected.mitigated()
     assert hub.state.pulls == []
     assert protected.branch(report) in str((report["because"], report["next"]))
     assert "ghp_" not in str(report)
     protected.token("ghp_write")
-    hub.outage, hub.limited = "", {}
+    hub.outage = ""
     team.does("settle", ends=Exit.MITIGATED)
     assert len(hub.state.pulls) == 1
     hub.state.review(1)

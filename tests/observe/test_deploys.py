@@ -20,8 +20,11 @@ class Options(msgspec.Struct, frozen=True):
     project: str = "shop"
 
 
+CHECKOUT = "/srv/deploy"
+
+
 def target() -> Any:
-    return Mock(service="shop-api", env="prod", engine=Mock(options=Options()))
+    return Mock(service="shop-api", env="prod", checkout=CHECKOUT, engine=Mock(options=Options()))
 
 
 def stat(pid: int, parent: int, began: float, name: str = "sh") -> str:
@@ -31,8 +34,11 @@ def stat(pid: int, parent: int, began: float, name: str = "sh") -> str:
     return f"{pid} ({name}) {' '.join(fields)}"
 
 
-def answer(processes: dict[int, tuple[str, ...]], *stats: str, uptime: str = UPTIME.strip()) -> str:
-    listed = "".join(f"{pid}\t" + "".join(word + "\1" for word in argv) + "\n" for pid, argv in processes.items())
+def answer(
+    processes: dict[int, tuple[str, ...]], *stats: str, uptime: str = UPTIME.strip(), folder: str = CHECKOUT
+) -> str:
+    lines = (f"{pid}\t{folder}\t" + "".join(word + "\1" for word in argv) for pid, argv in processes.items())
+    listed = "".join(f"{line}\n" for line in (CHECKOUT, *lines))
     return f"{listed}\n{uptime}\n" + "".join(f"{line}\n" for line in stats)
 
 
@@ -76,6 +82,23 @@ def test_only_what_changes_the_target_must_be_a_deploy(argv: tuple[str, ...], *,
     assert is_deploy(target(), argv) is deploys
 
 
+@pytest.mark.parametrize(
+    ("script", "folder", "deploys"),
+    [
+        ("./scripts/compose/deploy-service.sh", CHECKOUT, True),
+        ("../scripts/compose/deploy-service.sh", f"{CHECKOUT}/envs", True),
+        ("scripts/compose/deploy-service.sh", "", True),
+        ("/elsewhere/scripts/compose/deploy-service.sh", "/home/robin", True),
+        ("deploy-service.sh", "/home/robin", True),
+        ("scripts/compose/deploy-service.sh", "/srv/deploy-of-others", False),
+        ("../deploy-of-others/scripts/compose/deploy-service.sh", CHECKOUT, False),
+    ],
+)
+def test_only_a_script_of_another_checkout_must_be_another_deploy(script: str, folder: str, *, deploys: bool) -> None:
+    text = answer({40: ("sh", script, "prod", "shop-api")}, stat(40, 1, 990), folder=folder)
+    assert bool(read(target(), text)) is deploys
+
+
 @pytest.mark.parametrize("text", ["", "\n", "\n1000.5\n", answer({}, stat(1, 0, 1))])
 def test_where_nothing_deploys_there_must_be_none(text: str) -> None:
     assert read(target(), text) == ()
@@ -87,7 +110,7 @@ def test_a_process_that_ended_meanwhile_must_be_none() -> None:
 
 @pytest.mark.parametrize("line_end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
 def test_words_of_a_process_must_never_pass_for_another_process(line_end: str) -> None:
-    forged = f"x{line_end}99\t" + "\1".join(SCRIPT)
+    forged = f"x{line_end}99\t{CHECKOUT}\t" + "\1".join(SCRIPT)
     found = read(target(), answer({40: ("tail", "compose", forged)}, stat(40, 1, 990), stat(99, 1, 1)))
     assert 99 not in [one.pid for one in found]
 

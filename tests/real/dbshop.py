@@ -94,7 +94,8 @@ class Base:
     def traces(self) -> list[str]:
         """Everything that an unfinished command would leave on the server."""
         files = (*self.state.glob("leases/*"), *self.state.glob("databases/*"), *self.folder.glob("*.part"))
-        return [*(path.name for path in files), *(name for name in self.databases() if "_side_" in name)]
+        left = [path.name for path in files if not path.name.endswith(".deployed.json")]  # since when a release runs
+        return [*left, *(name for name in self.databases() if "_side_" in name)]
 
     def serves(self) -> bool:
         return self.world.answer(API)[0] == 200

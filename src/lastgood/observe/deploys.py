@@ -3,6 +3,7 @@
 Facts of the formats: proc(5), /proc/PID/cmdline (arguments, each ended by NUL) and /proc/PID/stat.
 """
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -18,11 +19,14 @@ _PROJECT = ("-p", "--project-name")
 _TICKS = 100  # USER_HZ, the same on every Linux that Docker runs on
 _BEGAN = 21  # in stat(5)'s fields after the program's name, counted from 0 at field 1
 _PARENT = 3
-# One line for each process that may be a deploy: pid, tab, its arguments set apart by \1; then uptime and all stats.
+# The checkout ($1) as the kernel names it; one line for each process that may be a deploy: pid, tab, the folder that it
+# works in, tab, its arguments set apart by \1; then uptime and all stats.
 _LOOK = r"""
+printf '%s\n' "$(readlink -f -- "$1" 2>/dev/null)"
 for file in $(grep -ls -e deploy-service.sh -e compose /proc/[0-9]*/cmdline); do
   pid=${file#/proc/}; pid=${pid%/cmdline}
-  words=$(tr '\000\n' '\001 ' <"$file" 2>/dev/null) && printf '%s\t%s\n' "$pid" "$words"
+  at=$(readlink "/proc/$pid/cwd" 2>/dev/null | tr '\t\n' '  ')
+  words=$(tr '\000\n' '\001 ' <"$file" 2>/dev/null) && printf '%s\t%s\t%s\n' "$pid" "${at% }" "$words"
 done
 echo
 cut -d ' ' -f 1 /proc/uptime
@@ -42,7 +46,7 @@ exit 0
 
 def running(target: Target, tools: Tools, host: str) -> Fact[tuple[Deploying, ...]]:
     """The deploys of the target that run on a host."""
-    done = tools.process.run(Command(("sh", "-c", _LOOK), host=host, timeout=_LIMIT))
+    done = tools.process.run(Command(("sh", "-c", _LOOK, "lastgood", target.checkout), host=host, timeout=_LIMIT))
     if not done.ok:
         return Unknown(done.why())
     try:
@@ -57,27 +61,38 @@ def read(target: Target, text: str) -> tuple[Deploying, ...]:
     uptime, _, stats = rest.partition("\n")
     began = {fields[0]: fields for fields in _stats(stats)}
     found: list[Deploying] = []
-    for line in listed.split("\n"):  # and at nothing else: the words are other people's
-        pid, _, words = line.partition("\t")
+    checkout, *lines = listed.split("\n")  # and at nothing else: the words are other people's
+    for line in lines:
+        pid, _, told = line.partition("\t")
+        folder, _, words = told.partition("\t")
         argv = tuple(word for word in words.split("\1") if word)
-        if is_deploy(target, argv) and pid in began:
+        if pid in began and is_deploy(target, argv, folder, checkout):
             seconds = max(0.0, float(uptime) - int(began[pid][_BEGAN]) / _TICKS)
             found.append(Deploying(int(pid), " ".join(argv), seconds, _descendants(pid, began)))
     below = {pid for one in found for pid in one.children}
     return tuple(one for one in found if one.pid not in below)
 
 
-def is_deploy(target: Target, argv: Sequence[str]) -> bool:
+def is_deploy(target: Target, argv: Sequence[str], folder: str = "", checkout: str = "") -> bool:
     """Whether a command line deploys the target: the team's script for it, or Compose changing its project.
 
-    A script counts where the configuration names a checkout that it could be of.
+    A script counts where the configuration names a checkout that it could be of: by its path, which is below the
+    `folder` that the process works in, or below none that is known. `checkout` is where that really is, if known.
     """
     for at, word in enumerate(argv):
         if PurePosixPath(word).name == "deploy-service.sh":
-            return bool(target.checkout) and list(argv[at + 1 : at + 3]) == [target.env, target.service]
+            meant = list(argv[at + 1 : at + 3]) == [target.env, target.service]
+            return bool(target.checkout) and meant and not _elsewhere(word, folder, checkout)
     acts = not {"up", "pull", "down", "restart", "stop"}.isdisjoint(argv)
     project = getattr(target.engine.options, "project", target.service)
     return acts and _is_compose(argv) and project in _projects(argv)
+
+
+def _elsewhere(script: str, folder: str, checkout: str) -> bool:
+    """Whether a script is certainly of another checkout; one whose path goes through a link may be of any."""
+    if not folder or not checkout or script.startswith("/") or "/" not in script:
+        return False
+    return not PurePosixPath(posixpath.normpath(f"{folder}/{script}")).is_relative_to(checkout)
 
 
 def _is_compose(argv: Sequence[str]) -> bool:
