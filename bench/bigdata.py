@@ -15,10 +15,11 @@ from sandbox.world import World
 GIBIBYTE = 1 << 30
 CREATED = 201
 MIGRATIONS = Path(__file__).parent.parent / "sandbox/shop/migrations"
-# About 300 bytes a row; a third of it does not compress, as with ids and hashes among words.
+# About 900 bytes a row, of which 64 do not compress, as with ids and hashes among words. Too short to be compressed in
+# the table itself.
 _FILL = """
-INSERT INTO events (at, who, what)
-SELECT now() - n * interval '1 second', md5(n::text), md5((-n)::text) || repeat('the customer looked at tea ', 7)
+INSERT INTO orders (item, quantity)
+SELECT md5(n::text) || md5((-n)::text) || repeat('the customer looked at tea ', 30), 1
 FROM generate_series(1, {rows}) AS n
 """
 _DATABASE = """\
@@ -29,7 +30,7 @@ _DATABASE = """\
       migrations: {{image: /migrations}}
       backups: {{folder: "{backups}", keep: 1}}
 """
-_BATCH = 250_000
+_BATCH = 100_000
 
 
 class BigShop:
@@ -47,8 +48,6 @@ class BigShop:
         text = self.world.show("lastgood.yaml")
         self.world.commit({"lastgood.yaml": text.replace("    walk_back:", f"{added}    walk_back:")}, "the database")
         run(["git", "-C", self.world.laptop, "pull", "-q", "--ff-only"], env=self.world.env)
-        self.sql("CREATE TABLE events (id BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ NOT NULL, who TEXT, what TEXT)")
-        self.sql("CREATE INDEX events_who_idx ON events (who)")
         while self.size() < size:
             self.sql(_FILL.format(rows=_BATCH))
         self.sql("VACUUM (ANALYZE, PARALLEL 0)")  # in parallel it wants more than the 64 MiB of a container's /dev/shm
