@@ -132,7 +132,9 @@ def test_a_disk_that_becomes_full_is_told_and_nothing_is_left(server: Server, or
     # An earlier backup that was tiny: nothing says that this one will not be.
     name = orders.reach.name
     earlier = Backup("", "local", name, 150000, "", 10**9, 10**5, "", 1, 1.0, "")
-    refused = failed(backup.backup(orders, FILES, wanted(server.small), "now", (earlier,)))
+    ready = backup.check(orders, wanted(server.small), (earlier,))
+    assert isinstance(ready, backup.Ready)
+    refused = failed(backup.backup(orders, FILES, wanted(server.small), "now", ready))
     assert refused.reason == f"no space left on the disk of {server.small}"
     assert list(server.small.iterdir()) == []
     assert until(lambda: server.sessions(orders.application) == 0)

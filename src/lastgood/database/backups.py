@@ -49,15 +49,16 @@ def make(desk: DatabaseDesk, run: str, why: str, *, prove: bool, tell: Tell) -> 
     earlier = kept.backups(client, desk.spec.backups)
     before = earlier.value if isinstance(earlier, Known) else ()
     wanted = backup.Wanted(desk.spec.backups, _now(desk), why, schema_version(desk, client))
-    there = backup.check(client, wanted, before)
-    if isinstance(there, Failed):
-        raise Refused("No backup was made.", because=(there.reason,), next=(f"df -h {desk.spec.backups}",))
+    ready = backup.check(client, wanted, before)
+    if isinstance(ready, Failed):
+        raise Refused("No backup was made.", because=(ready.reason,), next=(f"df -h {desk.spec.backups}",))
+    there = ready.there
     warnings = _warnings(desk, there, earlier)
     stamp = run.rpartition("-")[2]
     path = backup.place(wanted, there.name, stamp)
     tell(f"dumping {there.name}, {there.size:,} bytes, to {path}")
     with watched(lambda: _grown(client, path), tell):
-        made = backup.backup(client, desk.files, wanted, stamp, before)
+        made = backup.backup(client, desk.files, wanted, stamp, ready)
     if isinstance(made, Failed):
         said = "No backup was made, and nothing of it is left."
         raise Refused(said, because=(made.reason,), next=(f"df -h {desk.spec.backups}", AGAIN))

@@ -82,7 +82,14 @@ def estimate(size: int, earlier: Iterable[Backup]) -> int:
     return round(size * newest.size / newest.database_size) if newest and newest.database_size else size
 
 
-def check(client: Client, wanted: Wanted, earlier: Iterable[Backup] = ()) -> Overview | Failed:
+class Ready(msgspec.Struct, frozen=True):
+    """What a backup can be made of now: the database, and the version of the pg_dump that makes it."""
+
+    there: Overview
+    dumper: str
+
+
+def check(client: Client, wanted: Wanted, earlier: Iterable[Backup] = ()) -> Ready | Failed:
     """Whether a backup can be made now: the server answers, its pg_dump is no older, and there is room on the disk."""
     there = facts.overview(client)
     if isinstance(there, Unknown):
@@ -101,22 +108,23 @@ def check(client: Client, wanted: Wanted, earlier: Iterable[Backup] = ()) -> Ove
     if room.value < needed:
         more = f" with the {wanted.besides} of what is salvaged" if wanted.besides else ""
         return Failed(f"{wanted.folder} has {room.value} bytes free, and the dump may need {needed}{more}")
-    return there.value
+    return Ready(there.value, version.value[0])
 
 
-def backup(client: Client, files: Files, wanted: Wanted, stamp: str, earlier: Iterable[Backup] = ()) -> Backup | Failed:
+def backup(client: Client, files: Files, wanted: Wanted, stamp: str, ready: Ready | None = None) -> Backup | Failed:
     """Dump the database into `place(…)`, synced, with its manifest and checksum; nothing is left where it failed.
 
-    `client.mark` must be this backup's alone: sessions that are left behind are found, and ended, by it.
+    `ready` is what `check` has just found, where it was asked. `client.mark` must be this backup's alone: sessions that
+    are left behind are found, and ended, by it.
     """
-    there = check(client, wanted, earlier)
-    if isinstance(there, Failed):
-        return there
-    path = place(wanted, there.name, stamp)
-    made = _dumped(client, wanted, there, path)
+    found = ready or check(client, wanted)
+    if isinstance(found, Failed):
+        return found
+    path = place(wanted, found.there.name, stamp)
+    made = _dumped(client, wanted, found, path)
     kept = made if isinstance(made, Failed) else _kept(client, files, made)
     if isinstance(kept, Failed):
-        why = abandon(client, path, there.name)
+        why = abandon(client, path, found.there.name)
         return msgspec.structs.replace(kept, reason=f"{kept.reason}; {why}") if why else kept
     return kept
 
@@ -136,7 +144,8 @@ def abandon(client: Client, path: str, database: str) -> str:
     return "; ".join(map(sanitise, said))
 
 
-def _dumped(client: Client, wanted: Wanted, there: Overview, path: str) -> Backup | Failed:
+def _dumped(client: Client, wanted: Wanted, ready: Ready, path: str) -> Backup | Failed:
+    there = ready.there
     tables = ask(client, facts.TABLES, list[tuple[str, bool]]) if wanted.rows else None
     if isinstance(tables, Unknown):
         return Failed(tables.reason)
@@ -156,13 +165,12 @@ def _dumped(client: Client, wanted: Wanted, there: Overview, path: str) -> Backu
     size, digest = _summed(client, f"{path}.part", wanted.limit)
     if not digest:
         return Failed(f"the dump cannot be read back: {size}")
-    version = facts.dumper(client)
     return Backup(
         path,
         client.reach.host,
         there.name,
         there.number,
-        "" if isinstance(version, Unknown) else version.value[0],
+        ready.dumper,
         there.size,
         int(size),
         digest,
