@@ -10,6 +10,7 @@ from servers import AUDIT, ENV, TARGET, Servers, answers_changed, named
 
 from lastgood.model.errors import Exit
 from sandbox.fleet import HOME_GO, FleetWorld
+from sandbox.run import wait_until
 
 MARK = "hunter2-of-the-database"
 
@@ -20,6 +21,7 @@ def servers() -> Iterator[Servers]:
         servers = Servers(world)
         world.ship(HOME_GO, "good-1", deploy=False)
         world.ship(HOME_GO, "good-2")
+        wait_until(lambda: servers.tells("status", HOME_GO, ENV)["health"] == "healthy", "all containers are healthy")
         yield servers
 
 
