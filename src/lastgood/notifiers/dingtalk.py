@@ -7,15 +7,14 @@ It answers 200 with an `errcode` other than 0 where it refuses. Somebody is call
 
 import base64
 import hmac
+from functools import partial
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 import msgspec
 
-from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.message import Delivery, Message
-from lastgood.outside.bots import accepted, words
-from lastgood.outside.talk import REFERENCE, URL, Talk, Trouble, secret
+from lastgood.outside.bots import Asking, Bot
+from lastgood.outside.talk import REFERENCE, URL, secret
 from lastgood.ports import Outside
 
 STATE: Final = False
@@ -32,42 +31,22 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[str, msgspec.Meta(pattern=URL)] = "https://oapi.dingtalk.com"
 
 
-class DingTalk:
-    """One group."""
-
-    def __init__(self, options: Options, outside: Outside) -> None:
-        self._options = options
-        self._outside = outside
-
-    def deliver(self, message: Message, ref: str, *, again: bool) -> Delivery:  # noqa: ARG002 - the port's signature
-        """Say it in the group; nobody is called."""
-        try:
-            login = self._login()
-            place = f"{self._options.url.rstrip('/')}/robot/send?{urlencode(login)}"
-            talk = Talk(self._outside, place, hidden=(login["access_token"], login.get("sign", "")))
-            text = words(message, _MOST, again=again)
-            content = {"msgtype": "text", "text": {"content": text}, "at": {"isAtAll": False}}
-            return accepted(talk, talk.ask("POST", "", content))
-        except Trouble as trouble:
-            return trouble.failed()
-
-    def check(self) -> Fact[str]:
-        """Whether the secrets can be had; a bot has no question that its group does not see."""
-        try:
-            self._login()
-        except Trouble as trouble:
-            return Unknown(str(trouble))
-        return Known("the bot's secrets are there; whether it takes them shows only in the group")
-
-    def _login(self) -> dict[str, str]:
-        token = {"access_token": secret(self._outside, self._options.token)}
-        if not self._options.secret:
-            return token
-        moment, key = str(self._outside.now // _MILLI), secret(self._outside, self._options.secret)
-        sign = hmac.new(key.encode(), f"{moment}\n{key}".encode(), "sha256").digest()
-        return token | {"timestamp": moment, "sign": base64.b64encode(sign).decode()}
-
-
-def make(options: Options, outside: Outside) -> DingTalk:
+def make(options: Options, outside: Outside) -> Bot:
     """The group that these options name."""
-    return DingTalk(options, outside)
+    return Bot(outside, partial(_asking, options, outside), _MOST)
+
+
+def _asking(options: Options, outside: Outside, text: str) -> Asking:
+    login = _login(options, outside)
+    place = f"{options.url.rstrip('/')}/robot/send?{urlencode(login)}"
+    content = {"msgtype": "text", "text": {"content": text}, "at": {"isAtAll": False}}
+    return Asking(place, content, (login["access_token"], login.get("sign", "")))
+
+
+def _login(options: Options, outside: Outside) -> dict[str, str]:
+    token = {"access_token": secret(outside, options.token)}
+    if not options.secret:
+        return token
+    moment, key = str(outside.now // _MILLI), secret(outside, options.secret)
+    sign = hmac.new(key.encode(), f"{moment}\n{key}".encode(), "sha256").digest()
+    return token | {"timestamp": moment, "sign": base64.b64encode(sign).decode()}
