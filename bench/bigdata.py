@@ -2,12 +2,11 @@
 
 import socket
 import struct
-import threading
 import time
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from bench.beside import Beside
 from sandbox.releases import API
 from sandbox.run import SandboxError, docker, fetch, run
 from sandbox.world import World
@@ -101,33 +100,22 @@ class BigShop:
         return found.split()[0]
 
 
-class _Watch:
+class _Watch(Beside):
     """Asks again and again in a thread while it is open; `moments` are when it went well, on the monotonic clock."""
 
     def __init__(self, pause: float) -> None:
+        super().__init__()
         self._pause = pause
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
         self.moments: list[float] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _work(self) -> None:
         while not self._stop.wait(self._pause):
             if self.asked():
                 self.moments.append(time.monotonic())
 
+    @abstractmethod
     def asked(self) -> bool:
         """Whether it went well this time."""
-        raise NotImplementedError
 
     def gap(self) -> float:
         """The longest time in seconds between two that went well. Raises SandboxError where there are not two."""

@@ -8,14 +8,12 @@ import http.client
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
+from bench.beside import Beside
 from sandbox.hosts import Host
 from sandbox.run import SandboxError
 
@@ -40,7 +38,7 @@ class _Engine(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-class Observer:
+class Observer(Beside):
     """Looks at one contestant's containers on one server until it is left; a context manager.
 
     Attributes:
@@ -49,23 +47,12 @@ class Observer:
     """
 
     def __init__(self, host: Host, labels: Sequence[str]) -> None:
+        super().__init__()
         self._socket = host.engine.removeprefix("unix://")
         self._network = self._socket.split("/root/")[0] + "/ns/net"  # engines are reached through /proc/PID/root
         self._query = quote(json.dumps({"label": list(labels)}))
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
         self.first: dict[str, int] = {}
         self.now: tuple[str, ...] = ()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def wait(self, versions: Sequence[str], within: float = 20.0) -> bool:
         """Waits until nothing but these answers; False where it is something else until then."""

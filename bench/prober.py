@@ -3,14 +3,12 @@
 import json
 import selectors
 import socket
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
+from bench.beside import Beside
 from sandbox.run import SandboxError
 
 OK = 200
@@ -45,10 +43,11 @@ class _Asking:
     received: bytearray = field(default_factory=bytearray)
 
 
-class Prober:
+class Prober(Beside):
     """Asks one URL on this machine; a context manager. `answers` grows while it is open."""
 
     def __init__(self, url: str, *, rate: float = 50.0, longest: float = LONGEST) -> None:
+        super().__init__()
         parts = urlsplit(url)
         self._address = (parts.hostname or "127.0.0.1", parts.port or 80)
         if self._address[0] != "127.0.0.1":
@@ -56,21 +55,8 @@ class Prober:
         self._request = f"GET {parts.path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n".encode()
         self._gap = round(1e9 / rate)
         self._most = round(rate * longest)
-        self._stop = threading.Event()
         self._selector = selectors.DefaultSelector()
-        self._thread = threading.Thread(target=self._work, daemon=True)
         self.answers: list[Answer] = []
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._selector.close()
 
     def first(self, version: str, since: int) -> int | None:
         """When the first 200 of `version` came, of the requests due after `since`; None so far."""
@@ -96,6 +82,7 @@ class Prober:
                 due, asked = due + self._gap, asked + 1
             self._listen(max(0.0, (due - time.time_ns()) / 1e9) if not self._stop.is_set() else 0.05)
             self._give_up()
+        self._selector.close()
 
     def _ask(self, due: int) -> None:
         asking = _Asking(due, socket.socket())
