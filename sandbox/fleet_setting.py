@@ -29,6 +29,7 @@ SERVICE = """\
 {probes}
     gate: {{interval: 500ms, passes: 3, window: 2s, limit: 25s}}
     walk_back: {{releases: 3, time: 5m}}
+    logs: {{watch: 0s}}
 """
 PROBE = """      - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 2s}}"""
 ENGINES = {

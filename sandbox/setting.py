@@ -48,6 +48,7 @@ SERVICE = """\
       - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 2s}}
     gate: {{interval: 500ms, passes: 3, window: 2s, limit: 25s}}
     walk_back: {{releases: 3, time: 5m}}
+    logs: {{watch: 0s}}
 """
 
 

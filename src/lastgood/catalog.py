@@ -9,10 +9,10 @@ import msgspec
 
 from lastgood.model.errors import ConfigError
 from lastgood.model.target import Adapter
-from lastgood.ports import Engine, Forge, Line, Migrator, Notifier, Outside, Pin, Probe, Registry, Rival
+from lastgood.ports import Engine, Flow, Forge, Line, Migrator, Notifier, Outside, Pin, Probe, Registry, Rival
 
 Family: TypeAlias = Literal[
-    "engines", "pins", "registries", "probes", "forges", "rivals", "migrators", "trackers", "notifiers"
+    "engines", "pins", "registries", "probes", "flows", "forges", "rivals", "migrators", "trackers", "notifiers"
 ]
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
@@ -21,6 +21,7 @@ _ONE: Final[dict[Family, str]] = {
     "pins": "pin",
     "registries": "registry",
     "probes": "probe",
+    "flows": "flow",
     "forges": "forge",
     "rivals": "rival",
     "migrators": "migrator",
@@ -79,6 +80,12 @@ def registry(adapter: Adapter) -> Registry:
 def probe(adapter: Adapter) -> Probe:
     """The configured probe."""
     made: Probe = load("probes", adapter.kind).make(adapter.options)
+    return made
+
+
+def flow(adapter: Adapter) -> Flow:
+    """The declared user flow."""
+    made: Flow = load("flows", adapter.kind).make(adapter.options)
     return made
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from lastgood.config.typed import nearest
 from lastgood.journal.fold import fold
 from lastgood.journal.store import Journal
-from lastgood.model.checklist import Checklist, Point
+from lastgood.model.checklist import Checklist, Point, State
 from lastgood.model.errors import UsageError
 from lastgood.model.event import Ticked
 from lastgood.model.text import sanitise
@@ -21,15 +21,16 @@ def checklist(journal: Journal, run_id: str, points: Sequence[Point]) -> Checkli
     return Checklist(run_id, run.plan.target, standing(points, run, entries))
 
 
-def ticked(points: Sequence[Point], name: str, how: str, *, skipped: bool, because: str) -> Ticked:
+def ticked(listed: Checklist, name: str, how: str, *, skipped: bool, because: str) -> Ticked:
     """What a person says about a point. Raises UsageError for one that is not listed, or not for a person to say."""
-    point = next((one for one in points if one.id == name), None)
-    if point is None:
-        known = tuple(one.id for one in points)
+    standing = next((one for one in listed.points if one.point.id == name), None)
+    if standing is None:
+        known = tuple(one.point.id for one in listed.points)
         raise UsageError(f"There is no point {sanitise(name)!r} on the list{nearest(name, known)}", because=known)
+    point = standing.point
     if skipped and not because.strip():
         raise UsageError("Why is it skipped?", next=(f"lastgood checklist --skip {point.id} --because REASON",))
-    if point.check and not skipped:
+    if point.check and not skipped and standing.state is not State.OPEN and not standing.by:
         raise UsageError(
             f"{point.text}: that is for the record of the run to say, not for a person.",
             next=(f"lastgood checklist --skip {point.id} --because REASON",),

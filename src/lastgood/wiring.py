@@ -5,6 +5,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,10 +25,11 @@ from lastgood.git.origin import read_origin
 from lastgood.git.repo import open_repo
 from lastgood.model.command import Command
 from lastgood.model.errors import JournalUnwritable, LastgoodError, UsageError
+from lastgood.model.release import Image
 from lastgood.model.remote import Remote
 from lastgood.model.target import Adapter, Target
 from lastgood.model.text import sanitise
-from lastgood.ports import Files, Forge, Line, Process, Secrets, Tools
+from lastgood.ports import Declared, Files, Forge, Line, Process, Secrets, Stage, Tools
 
 if TYPE_CHECKING:
     from lastgood.git.revert import CodeRepo
@@ -85,8 +87,16 @@ class Workshop:
             pin=catalog.pin(target.pin),
             registry=catalog.registry(target.registry),
             probes=tuple(catalog.probe(probe) for probe in target.probes),
+            flows=tuple(Declared(one.name, catalog.flow(one.adapter), one.tries) for one in target.flows),
+            stage=partial(self._stage, target),
             forge=lambda: catalog.forge(target.forge, Line(http, references, repo.origin.url)),
         )
+
+    def _stage(self, target: Target, image: Image) -> Stage:
+        """What the target's flows are tried with."""
+        told = {"SERVICE": target.service, "ENV": target.env, "TAG": image.tag, "DIGEST": image.digest}
+        names = {f"LASTGOOD_{name}": value for name, value in told.items()}
+        return Stage(PlainHttp(), self.process, self.secrets, SystemClock(), image, target.repo, names)
 
     def identity(self, repo: str) -> str:
         """The address that a deploy repo in the folder `repo` is a clone of; the folder where that cannot be told."""

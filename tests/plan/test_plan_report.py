@@ -181,10 +181,10 @@ def test_a_restart_must_name_every_container_and_keep_the_image() -> None:
     assert (plan.restore, plan.action) == (None, "restart")
 
 
-def test_a_check_must_have_no_step_but_the_proof() -> None:
+def test_a_check_must_have_no_step_but_the_proof_and_a_look_at_the_logs() -> None:
     seen = observed((), view((container("hotfix"),)))
     plan = single.check(GROUP, (drafted(seen),))
-    assert [step.id for step in plan.steps()] == ["1.verify"]
+    assert [step.id for step in plan.steps()] == ["1.verify", "1.watch"]
     assert plan.attempts[0].parts[0].release.image.tag == "hotfix"
 
 

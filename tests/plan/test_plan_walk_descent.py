@@ -105,7 +105,8 @@ LOSSY, SCRIPTED = descending(LOSS), descending(scripted=True)
 PREPARED = ["capture.local", "1.pull.local", "1.render.local"]
 DOWN = ["1.stop.local", "1.backup", "1.down", "1.trial"]
 SERVED = ["1.switch.local", "1.verify", "1.record"]
-ALL = [*PREPARED, *DOWN, *SERVED]
+WATCHED = ["1.watch"]
+ALL = [*PREPARED, *DOWN, *SERVED, *WATCHED]
 STARTED = ["restore.start.local", "restore.verify"]
 RELOADED = ["restore.reload", *STARTED]
 
@@ -119,14 +120,14 @@ def test_everybody_must_be_stopped_everywhere_before_the_backup() -> None:
     taken, ended = goes(TWO)
     assert taken[6:] == [
         "1.stop.local", "1.stop.second", "1.backup", "1.down", "1.trial",
-        "1.switch.local", "1.verify.local", "1.switch.second", "1.verify", "1.record",
+        "1.switch.local", "1.verify.local", "1.switch.second", "1.verify", "1.record", "1.watch",
     ]  # fmt: skip
     assert ended.exit is Exit.DONE
 
 
 def test_with_the_team_s_script_the_pin_must_come_after_the_trial() -> None:
     assert goes(SCRIPTED)[0] == [
-        "capture.local", "1.pull.local", *DOWN, "1.pin", "1.checkout.local", *SERVED, "1.sync.local",
+        "capture.local", "1.pull.local", *DOWN, "1.pin", "1.checkout.local", *SERVED, "1.sync.local", *WATCHED,
     ]  # fmt: skip
 
 
@@ -164,7 +165,7 @@ def test_what_fails_before_any_traffic_must_be_put_back_as_far_as_it_went(
 def test_what_will_be_lost_must_be_kept_after_the_backup_and_before_the_way_down_and_nothing_else() -> None:
     taken, ended = goes(LOSSY)
     assert taken[taken.index("1.stop.local") :] == [
-        "1.stop.local", "1.backup", "1.salvage", "1.lossy-down", "1.trial", *SERVED,
+        "1.stop.local", "1.backup", "1.salvage", "1.lossy-down", "1.trial", *SERVED, *WATCHED,
     ]  # fmt: skip
     assert ended.next == ("after the next roll-forward: lastgood db salvage put-back shop prod R1",)
     assert not any(isinstance(step, SalvageStep) for step in ONE.steps())

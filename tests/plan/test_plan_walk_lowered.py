@@ -32,7 +32,7 @@ def test_two_releases_back_through_five_migrations_each_must_have_the_schema_tha
     assert (end.exit, serving(world), world.version) == (Exit.DONE, ["v1"], 0)
     assert late(world) == [
         "2.pull.local", "2.render.local", "2.stop.local", "2.backup", "2.down", "2.trial", "2.switch.local",
-        "2.verify", "2.record",
+        "2.verify", "2.record", "2.watch",
     ]  # fmt: skip
     assert [version for version, _ in world.kept.values()] == [5, 3]
 
@@ -93,7 +93,7 @@ def test_what_fails_after_a_release_on_the_same_schema_must_lead_back_to_what_ra
 def test_a_next_release_on_the_same_lower_schema_must_be_switched_to_like_any_other() -> None:
     world, end = ended(3, 3, fails=("1.verify",))
     assert (end.exit, serving(world), world.version) == (Exit.DONE, ["v1"], 3)
-    assert late(world) == ["2.pull.local", "2.render.local", "2.switch.local", "2.verify", "2.record"]
+    assert late(world) == ["2.pull.local", "2.render.local", "2.switch.local", "2.verify", "2.record", "2.watch"]
 
 
 def test_a_next_release_on_the_same_lower_schema_must_be_tried_before_the_first_traffic() -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from lastgood.cli import out
 from lastgood.cli.text_plan import Detail, plan_text
+from lastgood.model.duration import Duration
 from lastgood.model.errors import LastgoodError
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import Availability, Container, Healthcheck, HostView, LocalImage, Look, Observed, Tip
@@ -53,6 +54,7 @@ TARGET = Target(
     probes=(Adapter("http", NoOptions()),),
     gate=GateSpec(),
     walk_back=WalkBack(),
+    watch=Duration(30),
 )
 
 

@@ -32,6 +32,7 @@ from lastgood.model.step import (
     Step,
     SwitchStep,
     VerifyStep,
+    WatchStep,
 )
 from lastgood.record.checks import standing
 from lastgood.record.incident import incident
@@ -74,8 +75,39 @@ def test_what_the_record_tells_must_be_done_with_its_words_and_the_rest_wait_for
     assert found["quarantined"][0] is State.DONE
     assert found["config-backed-up"] == (State.DONE, "git holds it at basebasebase")
     assert found["database-backed-up"] == (State.DONE, "it is not touched: untouched")
-    people = {point.id for point in POINTS if not point.check}
+    people = {point.id for point in POINTS if not point.check} | {"user-flows", "logs-watched"}  # nothing was planned
     assert {name for name, (state, _) in found.items() if state is State.OPEN} == people
+
+
+def test_user_flows_that_worked_must_be_done_and_one_that_could_not_be_tried_wait_for_a_person() -> None:
+    verify = msgspec.structs.replace(VERIFY, flows=("sign in", "pay"))
+
+    def flows(**details: str) -> tuple[State, str]:
+        proof = StepDone("1.verify", "it works", details)
+        return states(started(SWITCH, verify), StepDone("1.switch", "it runs"), proof)["user-flows"]
+
+    assert flows(flows="sign in, pay") == (State.DONE, "these work: sign in, pay")
+    assert flows(flows="sign in", untried="pay could not be tried: no browser") == (
+        State.OPEN, "pay could not be tried: no browser",
+    )  # fmt: skip
+    said = Ticked("user-flows", "Critical user flows tested", "ada@laptop", "terminal")
+    assert states(*GOOD, said)["user-flows"][0] is State.DONE
+
+
+@pytest.mark.parametrize(
+    ("details", "state"),
+    [({"new": "0"}, State.DONE), ({"new": "2"}, State.FAILED), ({"unread": "docker logs: gone"}, State.OPEN)],
+)
+def test_watched_logs_must_be_done_only_where_they_were_read_and_hold_nothing_new(
+    details: dict[str, str], state: State
+) -> None:
+    watch = WatchStep("1.watch", "shop-api", RUNS, ("local",), 30.0, "what the gate does not see")
+    run = (started(SWITCH, VERIFY, watch), *PASSED, StepDone("1.watch", "what was seen", details))
+    assert states(*run)["logs-watched"] == (state, "what was seen")
+    ticked = Ticked("logs-watched", "Logs watched", "ada@laptop", "terminal")
+    assert states(*run, ticked)["logs-watched"][0] is (State.DONE if state is State.OPEN else state)
+    skipped = Ticked("logs-watched", "Logs watched", "ada@laptop", "terminal", skipped=True, because="known noise")
+    assert states(*run, skipped)["logs-watched"][0] is State.SKIPPED
 
 
 def test_what_the_record_contradicts_must_fail_and_what_it_does_not_tell_be_unknown() -> None:

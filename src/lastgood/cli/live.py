@@ -19,6 +19,7 @@ from lastgood.model.event import (
     Entry,
     Judged,
     Kept,
+    LogErrors,
     Resumed,
     RunEnded,
     RunStarted,
@@ -29,7 +30,7 @@ from lastgood.model.event import (
     Ticked,
 )
 from lastgood.model.plan import AnyPlan
-from lastgood.model.step import AwaitStep, Step, VerifyStep
+from lastgood.model.step import AwaitStep, Step, VerifyStep, WatchStep
 from lastgood.model.text import sanitise
 
 _TICK = 0.1
@@ -73,7 +74,7 @@ class Telling:
 
     def progress(self, text: str) -> None:
         """What is seen in between: the gate's reason to wait, or a line of a program's output."""
-        show = self._screen.busy if isinstance(self._step, VerifyStep | AwaitStep) else self._screen.output
+        show = self._screen.busy if isinstance(self._step, VerifyStep | AwaitStep | WatchStep) else self._screen.output
         show(_word(self._step), sanitise(text))
 
     def entry(self, entry: Entry) -> None:
@@ -98,7 +99,7 @@ class Telling:
                 line("verdict", f"{image.name} is {grade}: {because}")
             case Said(text=text):
                 line("note", text)
-            case ChildStarted() | Kept() | Ticked() | RunEnded():
+            case ChildStarted() | Kept() | LogErrors() | Ticked() | RunEnded():
                 pass
 
     def _line(self, word: str, text: str) -> None:

@@ -36,8 +36,10 @@ from lastgood.model.step import (
     TrialStep,
     UnpauseStep,
     VerifyStep,
+    WatchStep,
 )
 from lastgood.model.target import shown
+from lastgood.model.text import sanitise
 
 _FEW = 5
 _DIFF = 12
@@ -233,6 +235,9 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
             return f"restart {', '.join(step.containers)} on {shown(step.host)}"
         case VerifyStep():
             return _proof(step)
+        case WatchStep():
+            how = f"watch its logs for {spoken(step.seconds)}" if step.seconds else "read its logs"
+            return f"{how}: error messages that are new are named"
         case RecordStep():
             return "commit and push what runs then" if step.tree else "no commit"
         case SyncStep():
@@ -274,8 +279,10 @@ def _on(host: str) -> str:
 
 def _proof(step: VerifyStep) -> str:
     where = "" if step.probed else f" on {shown(step.hosts[0])}"
-    return f"prove it{where}: every container runs it" + (
-        ", restarts stand still, the gate passes" if step.gate and step.probed else ""
+    return (
+        f"prove it{where}: every container runs it"
+        + (", restarts stand still, the gate passes" if step.gate and step.probed else "")
+        + "".join(f", {sanitise(flow)} works" for flow in step.flows)
     )
 
 

@@ -20,7 +20,9 @@ def explain(document: Document, target: Target) -> tuple[tuple[str, str, str], .
             *_adapter("pin", target.pin, (*service, "pin")),
             *_adapter("registry", target.registry, (*service, "registry")),
             *_probes(target, (*service, "probes")),
+            *_flows(target, (*service, "flows")),
             *_gate(target, (*service, "gate")),
+            ("logs.watch", shown(target.watch), (*service, "logs", "watch")),
             ("walk_back.releases", shown(target.walk_back.releases), (*service, "walk_back", "releases")),
             ("walk_back.time", shown(target.walk_back.time), (*service, "walk_back", "time")),
             ("untracked", shown(target.untracked), (*service, "untracked")),
@@ -81,6 +83,11 @@ def _probes(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
         yield "probes", "none", place
     for number, probe in enumerate(target.probes):
         yield from _adapter(f"probes[{number}]", probe, (*place, number))
+
+
+def _flows(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
+    """By name only: their options are sequences, and some of them references to secrets."""
+    yield "flows", ", ".join(f"{flow.name} ({flow.adapter.kind})" for flow in target.flows) or "none", place
 
 
 def _gate(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:

@@ -123,6 +123,7 @@ def _service() -> Schema:
         "type": "array",
         "items": _either([_member("probes", kind) for kind in catalog.kinds("probes")]),
     }
+    properties["flows"] = {"type": "array", "items": _either([_flow(kind) for kind in catalog.kinds("flows")])}
     return shape
 
 
@@ -134,6 +135,15 @@ def _member(family: Family, kind: str) -> Schema:
         raise TypeError("a struct's schema has properties")
     needed = [] if DEFAULT_KINDS.get(family) == kind else ["kind"]
     return shape | {"properties": {"kind": {"const": kind}, **properties}, "required": [*needed, *required]}
+
+
+def _flow(kind: str) -> Schema:
+    """A user flow of a kind, with what all of them have."""
+    member = _member("flows", kind)
+    general = {"name": {"type": "string"}, "tries": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2}}
+    _properties(member).update(general)
+    required = member["required"]
+    return member | {"required": ["name", *required]} if isinstance(required, list) else member
 
 
 def _addressee(family: Family) -> Schema:

@@ -9,6 +9,7 @@ from lastgood import catalog
 from lastgood.catalog import Family
 from lastgood.config.databases import check_database, database
 from lastgood.config.document import Document, Memo, Place, parse
+from lastgood.config.flows import flows
 from lastgood.config.outside import Addressee, Called, addressees, contacts
 from lastgood.config.rules import (
     check_absolute,
@@ -82,6 +83,8 @@ class Config:
                 self._adapter("probes", (*place, "probes", number), probe, names)
                 for number, probe in enumerate(what.probes)
             ),
+            flows=flows(self.document, (*place, "flows"), what.flows, names),
+            watch=what.logs.watch,
             gate=GateSpec(what.gate.passes, what.gate.interval, what.gate.window, what.gate.limit),
             walk_back=WalkBack(what.walk_back.releases, what.walk_back.time),
             checkout=where.checkout,

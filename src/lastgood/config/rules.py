@@ -93,18 +93,29 @@ def check_host(document: Document, place: Place, host: str) -> None:
         raise document.error(place, f"{host!r} is not a host; write ssh://user@host:port, or local for this machine")
 
 
-def filled(document: Document, place: Place, raw: object, names: dict[str, str], *, release: bool) -> object:
+def filled(  # noqa: PLR0913 - what is filled in, and what is left
+    document: Document,
+    place: Place,
+    raw: object,
+    names: dict[str, str],
+    *,
+    release: bool,
+    kept: frozenset[str] = frozenset(),
+) -> object:
     """`raw` with `{env}` and `{service}` filled in, in every text inside it.
 
-    `release` leaves `{tag}`, `{digest}` and `{repository}` where they stand, for a probe to fill in later. Raises
-    ConfigError at any other placeholder.
+    `release` leaves `{tag}`, `{digest}` and `{repository}` where they stand, for a probe to fill in later, as `kept`
+    does with further names. Raises ConfigError at any other placeholder.
     """
+    left = kept | _RELEASE if release else kept
     if isinstance(raw, str):
-        return _filled(document, place, raw, names, _RELEASE if release else frozenset())
+        return _filled(document, place, raw, names, left)
     if isinstance(raw, list):
-        return [filled(document, (*place, n), item, names, release=release) for n, item in enumerate(raw)]
+        return [filled(document, (*place, n), item, names, release=False, kept=left) for n, item in enumerate(raw)]
     if isinstance(raw, dict):
-        return {key: filled(document, (*place, key), item, names, release=release) for key, item in raw.items()}
+        return {
+            key: filled(document, (*place, key), item, names, release=False, kept=left) for key, item in raw.items()
+        }
     return raw
 
 

@@ -95,6 +95,12 @@ class SourceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     branch: str = ""
 
 
+class LogsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long logs are watched for new errors after a release was proven; 0s reads them once."""
+
+    watch: Duration = Duration(30)
+
+
 class PointFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A point of the checklist; a person answers it unless `check` names what does. `id` is made of the text."""
 
@@ -118,6 +124,8 @@ class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pin: AdapterFile = {}
     registry: AdapterFile = {}
     probes: tuple[AdapterFile, ...] = ()
+    flows: tuple[AdapterFile, ...] = ()
+    logs: LogsFile = LogsFile()
     gate: GateFile = GateFile()
     walk_back: WalkBackFile = WalkBackFile()
     untracked: tuple[str, ...] = ()

@@ -1,10 +1,13 @@
 """How a rollback would be judged, and whether somebody is at it already."""
 
+from collections.abc import Iterator
+
 from lastgood.diagnose.case import Case, fail, ok, unknown, warn
 from lastgood.model.errors import LastgoodError
 from lastgood.model.facts import Unknown
 from lastgood.model.observed import Look
 from lastgood.model.report import Check
+from lastgood.model.text import sanitise
 
 _UNREACHED = "no answer"
 
@@ -17,7 +20,7 @@ def checks(case: Case) -> tuple[Check, ...]:
     views = case.seen.hosts.values()
     checked = any(view.healthcheck for view in views)
     blind = next((view.containers.reason for view in views if isinstance(view.containers, Unknown)), "")
-    return (_gate(case, healthcheck=checked, blind=blind), *probes, *_lease(case, case.seen.lease))
+    return (_gate(case, healthcheck=checked, blind=blind), *probes, *_flows(case), *_lease(case, case.seen.lease))
 
 
 def _gate(case: Case, *, healthcheck: bool, blind: str) -> Check:
@@ -42,6 +45,13 @@ def _probe(case: Case, look: Look) -> Check:
         then = (f"curl -v {look.probe}", f"correct services.{target.service}.probes in lastgood.yaml")
         return fail(name, f"it cannot be reached from here: {look.said}", *then)
     return warn(name, f"it fails now: {look.said}", f"lastgood status {target.service} {target.env}")
+
+
+def _flows(case: Case) -> Iterator[Check]:
+    """Whether the declared user flows can be tried from here; they are not, for what they do stays done."""
+    for one in case.tools.flows:
+        name, why = f"{case.name}: user flow {sanitise(one.name)}", one.flow.missing()
+        yield warn(name, f"it cannot be tried here: {why}") if why else ok(name, "it can be tried; doctor does not")
 
 
 def _lease(case: Case, held: str) -> tuple[Check, ...]:

@@ -59,14 +59,14 @@ class PlainHttp:
         begun = time.monotonic()
         left = _Deadline(begun + timeout)
         try:
-            status, found, content = self._exchange(_Address.of(url), method, headers or {}, body, left)
+            answer = self._exchange(_Address.of(url), method, headers or {}, body, left)
         except (OSError, ValueError, http.client.HTTPException) as error:
             return Unknown(_reason(error, timeout))
-        return Known(Response(status, found, content, time.monotonic() - begun))
+        return Known(Response(*answer[:3], time.monotonic() - begun, answer[3]))
 
     def _exchange(
         self, address: "_Address", method: str, headers: dict[str, str], body: bytes | None, left: "_Deadline"
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, dict[str, str], bytes, tuple[str, ...]]:
         import http.client
 
         with self._opened(address.host, address.port, left) as plain, self._secured(plain, address, left) as connected:
@@ -74,7 +74,8 @@ class PlainHttp:
             connection.sock = _TimedSocket(connected, left)
             _send(connection, address, method, headers, body)
             with connection.getresponse() as answer:
-                return answer.status, _headers(answer), _body(answer)
+                cookies = tuple(answer.headers.get_all("set-cookie", ()))
+                return answer.status, _headers(answer), _body(answer), cookies
 
     def _secured(self, connected: "socket.socket", address: "_Address", left: "_Deadline") -> "socket.socket":
         if not address.secure:

@@ -4,7 +4,7 @@ import msgspec
 
 from lastgood.model.chain import Line
 from lastgood.model.errors import Refused
-from lastgood.model.event import Entry, Event, Judged, RunStarted
+from lastgood.model.event import Entry, Event, Judged, LogErrors, RunStarted
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
@@ -23,7 +23,7 @@ def target_of(event: Event) -> str:
     """The `service/env` that an event alone speaks of; empty where only its run knows."""
     if isinstance(event, RunStarted):
         return event.plan.target
-    return event.target if isinstance(event, Judged) else ""
+    return event.target if isinstance(event, Judged | LogErrors) else ""
 
 
 def line(found: Entry) -> Line:

@@ -18,7 +18,7 @@ from lastgood.journal.fold import fold
 from lastgood.model import chain
 from lastgood.model.chain import Line
 from lastgood.model.errors import JournalUnwritable, Refused, UsageError
-from lastgood.model.event import Entry, Event, Judged, Resumed, Run, RunStarted
+from lastgood.model.event import Entry, Event, Judged, LogErrors, Resumed, Run, RunStarted
 from lastgood.model.release import Judgement
 from lastgood.model.text import sanitise
 
@@ -188,6 +188,16 @@ class Journal:
             target,
         )
         return tuple(_judgement(entry, entry.event) for entry in read if isinstance(entry.event, Judged))
+
+    def log_errors(self, target: str, besides: str) -> tuple[LogErrors, ...]:
+        """What the logs of the releases of `target` (`service/env`) showed when runs `besides` one read them."""
+        read = self._entries(
+            "SELECT run, seq, at, kind, event FROM events WHERE kind = 'log-errors' AND target = ? AND run <> ?"
+            " ORDER BY at DESC, run DESC, seq DESC",
+            target,
+            besides,
+        )
+        return tuple(entry.event for entry in read if isinstance(entry.event, LogErrors))
 
     def position(self, run: str = "") -> int:
         """How far the journal goes: the number of its last line over all runs, or of the first one of `run`; 0 if none.

@@ -13,11 +13,13 @@ Check: TypeAlias = Literal[
     "deployment-stopped",
     "deployed",
     "healthy",
+    "user-flows",
+    "logs-watched",
     "recorded",
     "quarantined",
     "evidence-kept",
 ]
-"""What the record of a run can tell by itself."""
+"""What the record of a run can tell by itself; where it has nothing to go by, a person answers."""
 
 
 class Phase(enum.StrEnum):
@@ -88,8 +90,8 @@ DEFAULT: Final[dict[Phase, tuple[Point, ...]]] = {
         Point(Phase.DURING, "deployment-stopped", "Deployment under way stopped", "deployment-stopped"),
         Point(Phase.DURING, "deployed", "Last good release deployed", "deployed"),
         Point(Phase.DURING, "healthy", "Health verified", "healthy"),
-        Point(Phase.DURING, "user-flows", "Critical user flows tested"),
-        Point(Phase.DURING, "logs-watched", "Logs watched for new errors"),
+        Point(Phase.DURING, "user-flows", "Critical user flows tested", "user-flows"),
+        Point(Phase.DURING, "logs-watched", "Logs watched for new errors", "logs-watched"),
     ),
     Phase.AFTER: (
         Point(Phase.AFTER, "recorded", "Git says what runs", "recorded"),

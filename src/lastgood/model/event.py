@@ -102,6 +102,27 @@ class Judged(msgspec.Struct, frozen=True, tag="judged", tag_field="event"):
     signature: str = ""
 
 
+class ErrorLine(msgspec.Struct, frozen=True):
+    """One kind of error message in a log: `signature` without what varies, how often, and the first as it stood there.
+
+    `at` is when that was written, in Unix seconds, 0 where the log does not say.
+    """
+
+    signature: str
+    count: int
+    example: str
+    at: int = 0
+
+
+class LogErrors(msgspec.Struct, frozen=True, tag="log-errors", tag_field="event"):
+    """The error messages that the logs of `image` showed at a step; what was new is told by those of other releases."""
+
+    step: str
+    target: str
+    image: Image
+    found: tuple[ErrorLine, ...]
+
+
 class Ticked(msgspec.Struct, frozen=True, tag="ticked", tag_field="event"):
     """A person answered a point of the checklist: it is done, or skipped and why. `how` is how they said so."""
 
@@ -137,7 +158,18 @@ class RunEnded(msgspec.Struct, frozen=True, tag="run-ended", tag_field="event"):
 
 
 Event: TypeAlias = (
-    RunStarted | StepStarted | ChildStarted | StepDone | StepFailed | Kept | Judged | Ticked | Said | Resumed | RunEnded
+    RunStarted
+    | StepStarted
+    | ChildStarted
+    | StepDone
+    | StepFailed
+    | Kept
+    | LogErrors
+    | Judged
+    | Ticked
+    | Said
+    | Resumed
+    | RunEnded
 )
 
 

@@ -92,7 +92,7 @@ class VerifyStep(msgspec.Struct, frozen=True, tag="verify", tag_field="step"):
 
     `gate` is False where only the state from before is restored: it is verified to run, not to be healthy. `hosts` are
     those looked at; `probed` is False between the hosts of a rollback, when what customers get still comes from both
-    releases.
+    releases. `flows` are the user flows that are tried once the gate has passed, by name.
     """
 
     id: str
@@ -102,6 +102,7 @@ class VerifyStep(msgspec.Struct, frozen=True, tag="verify", tag_field="step"):
     hosts: tuple[str, ...]
     probed: bool
     because: str
+    flows: tuple[str, ...] = ()
 
 
 class Pinned(msgspec.Struct, frozen=True):
@@ -109,6 +110,17 @@ class Pinned(msgspec.Struct, frozen=True):
 
     service: str
     image: Image
+
+
+class WatchStep(msgspec.Struct, frozen=True, tag="watch", tag_field="step"):
+    """Watch the logs of what runs now for `seconds`, and name the error messages that are new; 0 reads them once."""
+
+    id: str
+    service: str
+    image: Runnable
+    hosts: tuple[str, ...]
+    seconds: float
+    because: str
 
 
 class PauseStep(msgspec.Struct, frozen=True, tag="pause", tag_field="step"):
@@ -328,6 +340,7 @@ Step: TypeAlias = (
     | TrialStep
     | ReloadStep
     | VerifyStep
+    | WatchStep
     | RecordStep
     | SyncStep
     | UnpauseStep

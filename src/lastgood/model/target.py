@@ -36,6 +36,14 @@ class Adapter(msgspec.Struct, frozen=True):
     options: msgspec.Struct
 
 
+class FlowSpec(msgspec.Struct, frozen=True):
+    """A declared user flow: its name, how it is tried, and how often until it counts as failed."""
+
+    name: str
+    adapter: Adapter
+    tries: int = 2
+
+
 class GateSpec(msgspec.Struct, frozen=True):
     """How health is judged over time; lengths in seconds. None means: derive it from the HEALTHCHECK."""
 
@@ -88,6 +96,7 @@ class Target(msgspec.Struct, frozen=True):
     `repo` is the operator's deploy repo (only read), `checkout` the server's; `state` is the folder on each host that
     holds leases and release folders; `untracked` names files that git does not hold but the service needs. `forge` is
     None where the remote's address says which it is, `database` where the service has none that lastgood knows.
+    `flows` are tried once the probes pass; the logs are watched for `watch` seconds after that.
     """
 
     service: str
@@ -111,6 +120,8 @@ class Target(msgspec.Struct, frozen=True):
     unreachable: Unreachable = Unreachable.REFUSE
     forge: Adapter | None = None
     database: DatabaseSpec | None = None
+    flows: tuple[FlowSpec, ...] = ()
+    watch: Duration = Duration(0)
 
     @property
     def name(self) -> str:

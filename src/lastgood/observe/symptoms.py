@@ -30,7 +30,16 @@ def closely(tools: Tools, observed: Observed) -> tuple[Fact[tuple[Body, ...]], F
     found = together([partial(_asked, tools, host, view) for host, view in observed.hosts.items()])
     told = dict(zip(observed.hosts, found, strict=True))
     bodies = tuple(body for host, view in observed.hosts.items() for body in _bodies(host, view, told[host]))
-    return Known(bodies), _logs(observed, told)
+    return Known(bodies), _logs(observed.hosts, told)
+
+
+def logs(tools: Tools, hosts: dict[str, HostView]) -> Fact[tuple[Log, ...]]:
+    """The logs of the containers on these hosts, secrets masked; Unknown as with `closely`."""
+    for host, view in hosts.items():
+        if isinstance(view.containers, Unknown):
+            return Unknown(f"{shown(host)}: {view.containers.reason}")
+    found = together([partial(_asked, tools, host, view) for host, view in hosts.items()])
+    return _logs(hosts, dict(zip(hosts, found, strict=True)))
 
 
 def _asked(tools: Tools, host: str, view: HostView) -> Fact[tuple[Symptom, ...]]:
@@ -63,13 +72,13 @@ def _body(host: str, one: Container, symptom: Symptom | None) -> Body:
     )
 
 
-def _logs(observed: Observed, told: dict[str, Fact[tuple[Symptom, ...]]]) -> Fact[tuple[Log, ...]]:
+def _logs(hosts: dict[str, HostView], told: dict[str, Fact[tuple[Symptom, ...]]]) -> Fact[tuple[Log, ...]]:
     """The logs; Unknown where one of the pin's own cannot be read."""
     found = []
     for host, fact in told.items():
         if isinstance(fact, Unknown):
             return Unknown(f"{shown(host)}: {fact.reason}")
-        mine = {one.name: one.mine for one in _containers(observed.hosts[host])}
+        mine = {one.name: one.mine for one in _containers(hosts[host])}
         for one in fact.value:
             if isinstance(one.log, Unknown):
                 if mine.get(one.name):

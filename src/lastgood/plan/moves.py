@@ -28,6 +28,7 @@ from lastgood.model.step import (
     SwitchStep,
     SyncStep,
     VerifyStep,
+    WatchStep,
 )
 from lastgood.model.target import shown
 
@@ -95,6 +96,7 @@ _TOGETHER = (
     (VerifyStep,),
     (PauseStep, AwaitStep),
     (SyncStep,),
+    (WatchStep,),
     (StopStep,),
     (StartStep,),
 )
@@ -122,7 +124,7 @@ def _passed_over(run: Run, step: Step) -> bool:
     if isinstance(step, CaptureStep) and run.steps.get(step.id) is StepState.FAILED:
         return True
     gone = lost(run)
-    return host_of(step) in gone or (isinstance(step, VerifyStep) and set(step.hosts) <= set(gone))
+    return host_of(step) in gone or (isinstance(step, VerifyStep | WatchStep) and set(step.hosts) <= set(gone))
 
 
 def begun(run: Run, attempt: Attempt) -> bool:

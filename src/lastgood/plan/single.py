@@ -4,15 +4,19 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TypeAlias
 
+import msgspec
+
+from lastgood.model.duration import Duration
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Known
 from lastgood.model.plan import Attempt, Member, Part, ReversiblePlan, Scope
 from lastgood.model.release import Evidence, Release
 from lastgood.model.step import RestartStep, Runnable, Step, VerifyStep
-from lastgood.model.target import Group
+from lastgood.model.target import Group, Target
 from lastgood.plan.draft import Draft
 from lastgood.plan.naming import Names
 from lastgood.plan.planner import facts, merged
+from lastgood.plan.steps import watches
 
 Make: TypeAlias = Callable[[Group, Sequence[Draft]], ReversiblePlan]
 
@@ -58,8 +62,15 @@ def _verify(draft: Draft, name: Names) -> VerifyStep:
     service, because = draft.target.service, "health is judged over time, not at one look"
     hosts = tuple(draft.observed.hosts)
     return VerifyStep(
-        name("verify", service), service, _one(draft), gate=True, hosts=hosts, probed=True, because=because
-    )
+        name("verify", service), service, _one(draft), gate=True, hosts=hosts, probed=True, because=because,
+        flows=tuple(flow.name for flow in draft.target.flows),
+    )  # fmt: skip
+
+
+def _watched(draft: Draft, action: str) -> Target:
+    """The target with how long its logs are watched: where nothing was done, what they say by now is read once."""
+    watch = Duration(0) if action == "check" else draft.target.watch
+    return msgspec.structs.replace(draft.target, watch=watch)
 
 
 def _part(draft: Draft) -> Part:
@@ -71,7 +82,8 @@ def _part(draft: Draft) -> Part:
 def _plan(group: Group, drafts: Sequence[Draft], steps: tuple[Step, ...], action: str) -> ReversiblePlan:
     name = Names("1.", many=len(drafts) > 1)
     verifies = tuple(_verify(draft, name) for draft in drafts)
-    attempt = Attempt(1, tuple(_part(draft) for draft in drafts), (*steps, *verifies), (), "it is what runs")
+    last = watches([(_watched(draft, action), _one(draft), tuple(draft.observed.hosts)) for draft in drafts], name)
+    attempt = Attempt(1, tuple(_part(draft) for draft in drafts), (*steps, *verifies, *last), (), "it is what runs")
     return ReversiblePlan(
         target=group.name,
         scope=Scope.IMAGE_ONLY,

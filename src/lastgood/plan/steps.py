@@ -20,6 +20,7 @@ from lastgood.model.step import (
     SwitchStep,
     SyncStep,
     VerifyStep,
+    WatchStep,
 )
 from lastgood.model.target import Order, Target
 from lastgood.plan.descending import ascents, descents, restarts
@@ -45,6 +46,16 @@ def attempt(goings: Sequence[Going], number: int, *, changed: bool) -> tuple[Ste
         *(_proof(going, name) for going in goings),
         _record(goings, name, changed=changed),
         *(_syncs(goings, name) if changed else ()),
+        *watches([(going.draft.target, going.image, going.hosts) for going in goings if going.moves], name),
+    )
+
+
+def watches(moved: Sequence[tuple[Target, Runnable, tuple[str, ...]]], name: Names) -> tuple[WatchStep, ...]:
+    """Watch the logs of what was put there, last of all: git and the checkouts do not wait for that."""
+    because = "what the gate does not see shows in the logs"
+    return tuple(
+        WatchStep(name("watch", target.service), target.service, image, hosts, float(target.watch), because)
+        for target, image, hosts in moved
     )
 
 
@@ -184,8 +195,9 @@ def _between(going: Going, name: Names, host: str) -> VerifyStep:
 def _proof(going: Going, name: Names) -> VerifyStep:
     service = going.draft.target.service
     return VerifyStep(
-        name("verify", service), service, going.image, gate=True, hosts=going.hosts, probed=True, because=_PROOF
-    )
+        name("verify", service), service, going.image, gate=True, hosts=going.hosts, probed=True, because=_PROOF,
+        flows=tuple(flow.name for flow in going.draft.target.flows),
+    )  # fmt: skip
 
 
 def _back(going: Going, name: Names) -> VerifyStep:

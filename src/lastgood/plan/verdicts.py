@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lastgood.model.event import Failure, Judged, Run, StepFailed
 from lastgood.model.plan import Attempt, Member, Part
 from lastgood.model.release import Grade, Image
-from lastgood.model.step import VerifyStep
+from lastgood.model.step import VerifyStep, WatchStep
 from lastgood.plan.walk import winner
 
 
@@ -23,10 +23,19 @@ def verdicts(run: Run) -> tuple[Judged, ...]:
     # Where only configuration went back, the image that failed before is the one that passes now.
     good = {part.service: part.image.image for part in passed.parts}
     found = [judged for judged in found if not judged.image.same(good[_service(judged)])]
-    found += [_judged(run, part, Grade.VERIFIED, "passed the gate", "") for part in passed.parts]
+    found += [_passed(run, passed, part) for part in passed.parts]
     if run.plan.action == "rollback" and not run.aborting:
         found += _left(run, passed)
     return tuple(found)
+
+
+def _passed(run: Run, attempt: Attempt, part: Part) -> Judged:
+    """Verified, unless it did not pass any more once its logs had been watched for a while."""
+    watches = (step for step in attempt.steps if isinstance(step, WatchStep) and step.service == part.service)
+    fallen = next((run.failures[step.id] for step in watches if step.id in run.failures), None)
+    if fallen:
+        return _judged(run, part, Grade.INCONCLUSIVE, fallen.because, fallen.signature)
+    return _judged(run, part, Grade.VERIFIED, "passed the gate", "")
 
 
 def condemned(run: Run) -> tuple[tuple[str, Image], ...]:

@@ -2,11 +2,12 @@
 
 import msgspec
 
+from lastgood.model.details import NEW
 from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Run, StepFailed, StepState
 from lastgood.model.plan import Attempt
 from lastgood.model.release import Grade
-from lastgood.model.step import BackupStep, RecordStep, SalvageStep, StopStep, UnpauseStep, VerifyStep
+from lastgood.model.step import BackupStep, RecordStep, SalvageStep, StopStep, UnpauseStep, VerifyStep, WatchStep
 from lastgood.model.target import shown
 from lastgood.plan.lowered import needed
 from lastgood.plan.moves import (
@@ -65,6 +66,12 @@ def proofs(attempt: Attempt) -> tuple[VerifyStep, ...]:
     return tuple(step for step in attempt.steps if isinstance(step, VerifyStep) and step.probed)
 
 
+def watched(run: Run, attempt: Attempt) -> tuple[WatchStep, ...]:
+    """The steps that watched the logs and have something to tell: what is new there, or that they could not."""
+    steps = (step for step in attempt.steps if isinstance(step, WatchStep) and step.id in run.done)
+    return tuple(step for step in steps if run.done[step.id].details.get(NEW) != "0")
+
+
 def _proven(run: Run, attempt: Attempt) -> bool:
     return all(run.steps.get(step.id) is StepState.DONE for step in proofs(attempt))
 
@@ -91,6 +98,9 @@ def _walk(run: Run, elapsed: float) -> Move:
                 break
             return _advance(run, attempt, failed)
         stop = _stop(run, attempt, failure)
+        watches = [step for step in attempt.steps if isinstance(step, WatchStep)]
+        if stop and winner(run) is attempt and (todo := left_to_do(run, watches)):
+            return Do(todo)  # whatever git says, what customers get by now is looked at
         if stop:
             return stop if stop.winner else undo(run, stop)
         failed.append(f"{attempt.name}: {failure.because}")
@@ -118,7 +128,8 @@ def _advance(run: Run, attempt: Attempt, failed: list[str]) -> Move:
     if todo:
         new = failed and not begun(run, attempt)
         return Do(todo, f"{failed[-1]}; next: {attempt.name}" if new else "")
-    seen = tuple(run.done[step.id].seen for step in proofs(attempt))
+    told = [step.id for step in proofs(attempt)] + [step.id for step in watched(run, attempt)]
+    seen = tuple(run.done[name].seen for name in told)
     without = _without(run)
     if without:
         service, _, env = run.plan.target.partition("/")
@@ -167,6 +178,10 @@ def _not_the_release(run: Run, because: str, commands: tuple[str, ...]) -> End:
 
 def _unsettled(run: Run, attempt: Attempt, failure: StepFailed) -> End:
     name = attempt.name
+    if failure.kind is Failure.RELEASE:
+        service, _, env = run.plan.target.partition("/")
+        what = f"{run.plan.target} needs a human: {name} passed the gate, and does not any more."
+        return End(Exit.NEEDS_HUMAN, what, (failure.because,), (f"lastgood rollback {service} {env} --further",))
     if failure.kind is Failure.CONTRADICTED:
         what = f"{run.plan.target} serves {name}, but somebody else changed its pin meanwhile."
         return End(Exit.NEEDS_HUMAN, what, (failure.because,), failure.next, attempt)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lastgood.model.release import Image
 from lastgood.ports.effects import (
     Clock,
     Conversation,
@@ -16,7 +17,9 @@ from lastgood.ports.effects import (
     Secrets,
 )
 from lastgood.ports.families import (
+    Declared,
     Engine,
+    Flow,
     Forge,
     Line,
     Migrator,
@@ -26,6 +29,7 @@ from lastgood.ports.families import (
     Probe,
     Registry,
     Rival,
+    Stage,
     Tracker,
 )
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
@@ -35,10 +39,12 @@ __all__ = [
     "CommitInfo",
     "Conversation",
     "Credentials",
+    "Declared",
     "DeployRepo",
     "Engine",
     "Evidence",
     "Files",
+    "Flow",
     "Forge",
     "Http",
     "Keeper",
@@ -54,6 +60,7 @@ __all__ = [
     "Response",
     "Rival",
     "Secrets",
+    "Stage",
     "Tools",
     "Tracker",
 ]
@@ -63,7 +70,8 @@ __all__ = [
 class Tools:
     """One target's members and the effects, put together once by the composition root and handed down.
 
-    `files` gives a host's files. `registry_http` and `credentials` reach the registry as the servers do.
+    `files` gives a host's files. `registry_http` and `credentials` reach the registry as the servers do. `stage` gives
+    what `flows` are tried with, for the release that ought to answer.
     """
 
     process: Process
@@ -78,3 +86,5 @@ class Tools:
     registry: Registry
     probes: tuple[Probe, ...]
     forge: Callable[[], Forge] | None = None
+    flows: tuple[Declared, ...] = ()
+    stage: Callable[[Image], Stage] | None = None

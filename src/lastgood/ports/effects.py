@@ -53,12 +53,16 @@ class Process(Protocol):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An HTTP answer. Header names are lower case; `elapsed` in seconds until the whole body was read."""
+    """An HTTP answer. Header names are lower case; `elapsed` in seconds until the whole body was read.
+
+    `cookies` are the `Set-Cookie` headers, each by itself: joined by commas they could not be told apart.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
     elapsed: float
+    cookies: tuple[str, ...] = ()
 
 
 class Http(Protocol):
@@ -168,4 +172,8 @@ class Keeper(Protocol):
 
     def keep(self, files: dict[str, bytes]) -> Evidence:
         """Keep files by name, durably. Secrets that one of them shows are redacted in all of them. Raises OSError."""
+        ...
+
+    def kept(self, file: KeptFile) -> bytes | None:
+        """What is in a file that was kept; None where it is not there, or not what was kept."""
         ...

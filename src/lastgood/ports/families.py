@@ -13,6 +13,7 @@ from typing import Protocol
 
 from lastgood.model.command import Command, Completed
 from lastgood.model.facts import Fact, Verdict
+from lastgood.model.flow import FlowRun
 from lastgood.model.forge import Bump, Checks, Flight, Proposal, Protection
 from lastgood.model.message import Delivery, Message
 from lastgood.model.observed import Availability, Container, EngineHealth, HostView, Look
@@ -22,7 +23,7 @@ from lastgood.model.schema import Migrations, Program, SchemaState
 from lastgood.model.situation import Symptom
 from lastgood.model.step import EngineStep, RenderStep
 from lastgood.model.target import Target
-from lastgood.ports.effects import Credentials, Http, Secrets
+from lastgood.ports.effects import Clock, Credentials, Http, Process, Secrets
 
 
 class Engine(Protocol):
@@ -319,3 +320,40 @@ class Probe(Protocol):
     def look(self, http: Http, image: Image, containers: tuple[Container, ...]) -> Look:
         """Look once, expecting `image` to answer; `containers` are the pin's, as seen just now on every host."""
         ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a user flow is tried with: the effects, and the release that ought to answer.
+
+    `repo` is the operator's deploy repo, `names` are variables for programs (`LASTGOOD_SERVICE`, `LASTGOOD_TAG`, …).
+    """
+
+    http: Http
+    process: Process
+    secrets: Secrets
+    clock: Clock
+    image: Image
+    repo: str
+    names: dict[str, str]
+
+
+class Flow(Protocol):
+    """Something that customers have to be able to do, tried at the public address. Nothing raises."""
+
+    def missing(self) -> str:
+        """Why it cannot be tried on this machine; empty where it can, as far as can be told."""
+        ...
+
+    def run(self, stage: Stage) -> FlowRun:
+        """Try it once. What it gives holds no secret."""
+        ...
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A flow as it is declared: by which name, and how often it is tried until it counts as failed."""
+
+    name: str
+    flow: Flow
+    tries: int

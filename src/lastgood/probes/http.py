@@ -5,15 +5,14 @@ from typing import Final
 
 import msgspec
 
+from lastgood.model.answers import difference, line
 from lastgood.model.duration import Duration, spoken
 from lastgood.model.facts import Unknown
 from lastgood.model.observed import Container, Look
 from lastgood.model.release import Image
-from lastgood.model.text import sanitise
 from lastgood.ports import Http, Response
 
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
-_SHOWN: Final = 120
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +70,7 @@ class HttpProbe:
         if response.status == self._options.status:
             return None
         location = response.headers.get("location", "")
-        said = f"to {_clean(location)}" if location else _clean(response.body.decode(errors="replace"))
+        said = f"to {line(location)}" if location else line(response.body.decode(errors="replace"))
         return f"{response.status}: {said}" if said else str(response.status), f"http {response.status}"
 
     def _contains(self, response: Response, image: Image) -> tuple[str, str] | None:
@@ -82,7 +81,7 @@ class HttpProbe:
             return f"the pin has nothing to put into {self._options.contains!r}", "http contains"
         if expected in response.body.decode(errors="replace"):
             return None
-        return f"{response.status}, but without {_clean(expected)!r}", "http contains"
+        return f"{response.status}, but without {line(expected)!r}", "http contains"
 
     def _json(self, response: Response, image: Image) -> tuple[str, str] | None:
         if not self._options.json:
@@ -90,10 +89,10 @@ class HttpProbe:
         try:
             document = msgspec.json.decode(response.body)
         except msgspec.DecodeError:
-            shown = _clean(response.body.decode(errors="replace"))
+            shown = line(response.body.decode(errors="replace"))
             return f"{response.status}, but not JSON: {shown}", "http not json"
         for path, template in self._options.json.items():
-            wrong = _difference(document, path, _filled(template, image))
+            wrong = difference(document, path, _filled(template, image))
             if wrong:
                 return f"{response.status}, but {wrong}", f"http json {path}"
         return None
@@ -127,31 +126,3 @@ def _filled(template: str, image: Image) -> str | None:
             return None
         text = text.replace(mark, value)
     return text
-
-
-def _difference(document: object, path: str, expected: str | None) -> str:
-    """What is wrong at `path`, in words; empty when it holds what is expected."""
-    if expected is None:
-        return f"the pin has nothing to compare {path} with"
-    found = _at(document, path)
-    if found is None:
-        return f"{path} is missing"
-    return "" if found == expected else f"{path} is {_clean(found)}, not {_clean(expected)}"
-
-
-def _at(document: object, path: str) -> str | None:
-    """The value at a dotted path as text (JSON's own writing for what is no string); None where nothing is there."""
-    for part in path.split("."):
-        if isinstance(document, dict) and part in document:
-            document = document[part]
-        elif isinstance(document, list) and part.isdecimal() and int(part) < len(document):
-            document = document[int(part)]
-        else:
-            return None
-    return document if isinstance(document, str) else msgspec.json.encode(document).decode()
-
-
-def _clean(text: str) -> str:
-    """A foreign text on one short line, without anything that a terminal would obey."""
-    line = sanitise(" ".join(text[: 4 * _SHOWN].split()))
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"

@@ -5,9 +5,20 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from lastgood.model.checklist import Check, Point, Standing, State
+from lastgood.model.details import FLOWS, NEW, UNREAD, UNTRIED
 from lastgood.model.event import Entry, Judged, Kept, Run, Ticked
 from lastgood.model.release import Grade, short
-from lastgood.model.step import AwaitStep, BackupStep, DownStep, LossyDownStep, PauseStep, RecordStep, Step, SwitchStep
+from lastgood.model.step import (
+    AwaitStep,
+    BackupStep,
+    DownStep,
+    LossyDownStep,
+    PauseStep,
+    RecordStep,
+    Step,
+    SwitchStep,
+    WatchStep,
+)
 from lastgood.record.incident import proofs, winner
 
 _NANO = 1_000_000_000
@@ -44,14 +55,13 @@ def standing(points: Sequence[Point], run: Run, entries: Sequence[Entry]) -> tup
 
 
 def _one(point: Point, said: tuple[Ticked, int] | None, case: _Case) -> Standing:
-    if said is not None and (said[0].skipped or not point.check):
+    state, because = _CHECKS[point.check](case) if point.check else (State.OPEN, "")
+    if said is not None and (said[0].skipped or state is State.OPEN):
         event, at = said
         when = datetime.fromtimestamp(at // _NANO, UTC).isoformat(timespec="seconds")
-        state = State.SKIPPED if event.skipped else State.DONE
-        return Standing(point, state, event.because, f"{event.by} ({event.how})", when)
-    if not point.check:
-        return Standing(point, State.OPEN)
-    return Standing(point, *_CHECKS[point.check](case))
+        answered = State.SKIPPED if event.skipped else State.DONE
+        return Standing(point, answered, event.because, f"{event.by} ({event.how})", when)
+    return Standing(point, state, because)
 
 
 def _config(case: _Case) -> tuple[State, str]:
@@ -88,6 +98,31 @@ def _healthy(case: _Case) -> tuple[State, str]:
     return State.DONE, "; ".join(case.run.done[name].seen for name in proofs(won))
 
 
+def _flows(case: _Case) -> tuple[State, str]:
+    """What a proof tried; where none is declared, or one could not be tried, a person has to do it."""
+    won = winner(case.run)
+    if won is None:
+        return State.FAILED, "no release was proven"
+    details = [case.run.done[name].details for name in proofs(won)]
+    worked = [each[FLOWS] for each in details if FLOWS in each]
+    untried = [each[UNTRIED] for each in details if UNTRIED in each]
+    if untried or not worked:
+        return State.OPEN, "; ".join(untried) or "none is declared: services.NAME.flows in lastgood.yaml"
+    return State.DONE, f"these work: {', '.join(worked)}"
+
+
+def _logs(case: _Case) -> tuple[State, str]:
+    """Watching that found something new is not done: a person looks at that, and skips it with what they say of it."""
+    watches = case.of(WatchStep)
+    state, because = case.done(watches, (State.OPEN, "nothing was watched"))
+    details = [case.run.done[step.id].details for step in watches if step.id in case.run.done]
+    if state is State.DONE and any(UNREAD in each for each in details):
+        return State.OPEN, because
+    if state is State.DONE and any(each.get(NEW, "0") != "0" for each in details):
+        return State.FAILED, because
+    return state, because
+
+
 def _recorded(case: _Case) -> tuple[State, str]:
     if winner(case.run) is None:
         return State.FAILED, "no release was proven"
@@ -114,6 +149,8 @@ _CHECKS: Final[dict[Check, Callable[[_Case], tuple[State, str]]]] = {
     "deployment-stopped": _stopped,
     "deployed": _deployed,
     "healthy": _healthy,
+    "user-flows": _flows,
+    "logs-watched": _logs,
     "recorded": _recorded,
     "quarantined": _quarantined,
     "evidence-kept": _evidence,

@@ -1,11 +1,12 @@
 """Evidence of a run, redacted before it is written: what one file shows to be a secret is masked in all of them."""
 
+import hashlib
 import threading
 from contextlib import suppress
 
 from lastgood.model.event import KeptFile
 from lastgood.ports import Evidence
-from lastgood.record.bundle import Bundle
+from lastgood.record.bundle import Bundle, read
 from lastgood.record.redact import MASK, redact, redact_inspect, secrets_of_inspect
 
 _STRUCTURED = ("inspect", "rendered")
@@ -34,6 +35,11 @@ class RedactingKeeper:
             where = bundle.keep(name, clean)
             kept.append(KeptFile(name, where.file, where.sha256, where.size, kinds))
         return Evidence(self._folder, tuple(kept), lost)
+
+    def kept(self, file: KeptFile) -> bytes | None:
+        """What is in a file that was kept; None where it is not there, or not what was kept."""
+        content = read(f"{self._folder}/{file.file}")
+        return content if content is not None and hashlib.sha256(content).hexdigest() == file.sha256 else None
 
     def _readable(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
         """The files with what they name as secret masked; what cannot be read cannot be redacted, so it is not kept."""

@@ -11,6 +11,7 @@ from lastgood.model.event import (
     Event,
     Judged,
     Kept,
+    LogErrors,
     Resumed,
     RunEnded,
     RunStarted,
@@ -73,6 +74,9 @@ def _told(event: Event, because: dict[str, str]) -> Iterator[str]:  # noqa: C901
         case Kept(step=step, files=files, lost=lost):
             yield f"{step}: kept as evidence: {', '.join(one.name for one in files) or 'nothing'}"
             yield from lost
+        case LogErrors(step=step, image=image, found=found):
+            kinds = "kind of error message" if len(found) == 1 else "kinds of error messages"
+            yield f"{step}: the logs of {image.name} show {len(found)} {kinds}"
         case Judged(target=target, image=image, grade=grade):
             yield f"{image.name} on {target} is {grade}, because {event.because}"
         case Ticked(text=text, by=by, how=how):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lastgood.model.command import Child
-from lastgood.model.event import Run, StepDone, StepFailed
+from lastgood.model.event import Event, Run, StepDone, StepFailed
 from lastgood.model.observed import HostView
 from lastgood.model.plan import AnyPlan
 from lastgood.model.target import Target
@@ -46,7 +46,8 @@ class Doing:
     """What carrying out a step needs: what moves and with what, the run so far, and whom to tell.
 
     `service` is whose step it is, empty where it is everybody's; `since` is when it was begun, Unix nanoseconds on this
-    machine's clock; `first` is what steps begun together see of a host; `lost` are hosts that stopped to answer.
+    machine's clock; `first` is what steps begun together see of a host; `note` adds to the record; `lost` are hosts
+    that stopped to answer.
     """
 
     desk: Desk
@@ -57,6 +58,7 @@ class Doing:
     child: Callable[[Child], None]
     since: int
     first: "FirstLook"
+    note: Callable[[Event], None]
     lost: tuple[str, ...] = ()
 
     @property

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from lastgood.model.command import Completed
+from lastgood.model.event import KeptFile
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.gate import Failed, Passed, Sample
 from lastgood.model.observed import HostView
@@ -31,6 +32,10 @@ class Witnessed:
         found = self._keeper.keep(files)
         self._tell(found)
         return found
+
+    def kept(self, file: KeptFile) -> bytes | None:
+        """What is in a file that was kept."""
+        return self._keeper.kept(file)
 
 
 def keep_rendered(step: RenderStep, doing: Doing, answers: Sequence[Completed]) -> None:

@@ -57,6 +57,7 @@ from lastgood.model.step import (
     TrialStep,
     UnpauseStep,
     VerifyStep,
+    WatchStep,
 )
 from lastgood.observe.together import together
 from lastgood.plan.moves import End, host_of, lost, mixed
@@ -70,6 +71,7 @@ from lastgood.run.leases import Leases
 from lastgood.run.record import SEARCHED
 from lastgood.run.steps import happened, perform, strangers
 from lastgood.run.trail import Trail
+from lastgood.run.watching import cut_short
 
 _NANO = 1_000_000_000
 _ORPHAN_PATIENCE = 10.0
@@ -279,6 +281,11 @@ class _Execution:
         try:
             outcomes = together([partial(_attempted, *pair) for pair in zip(steps, doing, strict=True)])
         except KeyboardInterrupt:
+            watches = [step for step in steps if isinstance(step, WatchStep)]
+            if len(watches) == len(steps):  # the rest is done, and nothing is in doubt
+                for step in watches:
+                    self._append(cut_short(step))
+                return
             names = ", ".join(step.id for step in steps)
             self._append(Said(f"interrupted during {names}"))
             raise self._interrupted(names) from None
@@ -308,6 +315,7 @@ class _Execution:
             child=lambda child: self._child(step, child),
             since=begun[0] if begun else desk.shared.clock.now(),
             first=first,
+            note=self._append,
             lost=lost(run),
         )
 
@@ -370,6 +378,8 @@ def _kind(step: Step) -> Failure:
             return Failure.PREPARE
         case SwitchStep() | RestartStep() | VerifyStep():
             return Failure.IN_DOUBT
+        case WatchStep():
+            return Failure.ELSEWHERE
         case StopStep() | StartStep() | DownStep() | LossyDownStep() | ReloadStep():
             return Failure.IN_DOUBT
         case _:

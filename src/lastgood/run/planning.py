@@ -1,6 +1,6 @@
 """From a wish to a plan: observes, chooses, builds the trees, and reads further back only where that is needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -218,7 +218,15 @@ def extras(drafts: tuple[Draft, ...], tools: dict[str, Tools], wish: Wish, left_
         for host, view in draft.observed.hosts.items()
         if isinstance(view.deploys, Unknown)
     )
-    return Extra((*rivals.pauses, *awaits), rivals.unpauses, (*rivals.warnings, *blind), left_out)
+    untried = (said for draft in drafts for said in _untried(draft, tools[draft.target.service]))
+    return Extra((*rivals.pauses, *awaits), rivals.unpauses, (*rivals.warnings, *blind, *untried), left_out)
+
+
+def _untried(draft: Draft, tools: Tools) -> Iterator[str]:
+    """The user flows that cannot be tried from here: a person has to do that."""
+    for one in tools.flows:
+        if why := one.flow.missing():
+            yield f"user flow {one.name} of {draft.target.service} cannot be tried: {why}"
 
 
 def _deploying(deploys: tuple[Deploying, ...]) -> str:

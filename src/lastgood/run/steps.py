@@ -36,6 +36,7 @@ from lastgood.model.step import (
     TrialStep,
     UnpauseStep,
     VerifyStep,
+    WatchStep,
 )
 from lastgood.model.target import Target, shown
 from lastgood.observe.hosts import look_everywhere
@@ -44,12 +45,13 @@ from lastgood.observe.world import facts_now
 from lastgood.plan.gate import UNJUDGED, Question, limits, runs_image
 from lastgood.plan.moves import WITHOUT
 from lastgood.plan.planner import merged
-from lastgood.run import aside, checkout
+from lastgood.run import aside, checkout, flows
 from lastgood.run.desk import Desk, repository
 from lastgood.run.doing import Doing, Outcome, Sights, seen
 from lastgood.run.evidence import keep_rendered, keep_sample
 from lastgood.run.gate import dependency_down, unseen, watch
 from lastgood.run.record import pin, record
+from lastgood.run.watching import watched
 
 if TYPE_CHECKING:
     from lastgood.run.databases import DatabaseStep
@@ -76,6 +78,8 @@ def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911, PLR091
             return _act(step, doing)
         case VerifyStep():
             return _verify(step, doing)
+        case WatchStep():
+            return watched(step, doing)
         case PinStep():
             return pin(step, doing.desk, doing.run)
         case CheckoutStep():
@@ -299,8 +303,7 @@ def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     decision, sample = watch(target, doing.tools, asked, doing.tell)
     keep_sample(step, doing, decision, sample)
     if isinstance(decision, Passed):
-        without = {WITHOUT: " ".join(gone)} if (gone := tuple(h for h in step.hosts if h not in hosts)) else {}
-        return StepDone(step.id, f"every container runs {step.image.image.name}; {decision.because}", without)
+        return _passed(step, doing, hosts, decision)
     blind = unseen(sample)
     answering = tuple(host for host in hosts if host not in blind)
     if blind and doing.run.plan.alone and answering:
@@ -313,6 +316,26 @@ def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
         return StepFailed(step.id, f"{down}, so the release cannot be blamed", Failure.ELSEWHERE)
     kind = Failure.PREPARE if decision.signature == UNJUDGED else Failure.RELEASE  # nothing was said about the release
     return StepFailed(step.id, decision.because, kind, decision.signature)
+
+
+def _passed(step: VerifyStep, doing: Doing, hosts: tuple[str, ...], decision: Passed) -> Outcome:
+    """The gate passed: the user flows have to work as well, and what they did must not have brought it down."""
+    tried = flows.tried(step, doing)
+    broken = flows.broken(step, tried)
+    if tried and not broken:
+        asked = question(step, doing, seen(hosts[0], doing))
+        once = msgspec.structs.replace(asked.limits, passes=1, window=0.0)
+        target = msgspec.structs.replace(doing.target, hosts=hosts)
+        after, sample = watch(target, doing.tools, msgspec.structs.replace(asked, limits=once), doing.tell)
+        if not isinstance(after, Passed):
+            keep_sample(step, doing, after, sample)
+            kind = Failure.IN_DOUBT if unseen(sample) else Failure.RELEASE
+            return StepFailed(step.id, f"after the user flows: {after.because}", kind, after.signature)
+    if broken:
+        return broken
+    without = {WITHOUT: " ".join(gone)} if (gone := tuple(h for h in step.hosts if h not in hosts)) else {}
+    said = "; ".join((f"every container runs {step.image.image.name}", decision.because, *flows.praise(tried)))
+    return StepDone(step.id, said, without | flows.details(tried))
 
 
 def question(step: VerifyStep, doing: Doing, view: HostView) -> Question:

@@ -39,9 +39,10 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     service = _service(session, found)
     points = service.config.checklist
     seen = because if skip is None else ""  # beside --skip it is the reason for that
-    said = [ticked(points, name, "--done", skipped=False, because=seen) for name in done]
+    listed = checklist(session.journal, found, points)
+    said = [ticked(listed, name, "--done", skipped=False, because=seen) for name in done]
     if skip is not None:
-        said.append(ticked(points, skip, "--skip", skipped=True, because=because))
+        said.append(ticked(listed, skip, "--skip", skipped=True, because=because))
     note(service, found, said, lambda text: session.note((text,)))
     if ask:
         _ask(session, service, found)
@@ -69,12 +70,13 @@ def _ask(session: Session, service: "Service", run: str) -> None:
     if not session.interactive:
         raise ConsentNeeded("There is nobody to ask: this is no terminal.", next=("lastgood checklist --done POINT",))
     points = service.config.checklist
-    for one in checklist(session.journal, run, points).points:
+    listed = checklist(session.journal, run, points)
+    for one in listed.points:
         if one.state is not State.OPEN:
             continue
         answer = typed(f"{one.point.text}: done? [y/N, or why it is skipped] ").strip()
         if answer.lower() in {"", "n", "no"}:
             continue
         skipped = answer.lower() not in {"y", "yes"}
-        said = ticked(points, one.point.id, TERMINAL, skipped=skipped, because=answer if skipped else "")
+        said = ticked(listed, one.point.id, TERMINAL, skipped=skipped, because=answer if skipped else "")
         note(service, run, (said,), lambda _: None)
