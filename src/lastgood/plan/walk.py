@@ -98,7 +98,7 @@ def _walk(run: Run, elapsed: float) -> Move:
                 break
             return _advance(run, attempt, failed)
         stop = _stop(run, attempt, failure)
-        watches = [step for step in attempt.steps if isinstance(step, WatchStep)]
+        watches = [step for step in attempt.steps if isinstance(step, WatchStep) and step.id not in run.failures]
         if stop and winner(run) is attempt and (todo := left_to_do(run, watches)):
             return Do(todo)  # whatever git says, what customers get by now is looked at
         if stop:

@@ -64,9 +64,10 @@ def _fallen(step: WatchStep, doing: Doing, hosts: Sequence[str]) -> StepFailed |
     target = msgspec.structs.replace(doing.target, hosts=tuple(hosts))
     seen = _seen(hosts[0], doing)
     old = {one.name: one.restarts for one in seen.containers.value} if isinstance(seen.containers, Known) else {}
-    numbers = msgspec.structs.replace(limits(target.gate, seen.healthcheck), passes=1, window=0.0)
+    numbers = limits(target.gate, seen.healthcheck)
+    few = msgspec.structs.replace(numbers, passes=1, window=0.0, limit=numbers.passes * numbers.interval)
     allowed = old if doing.run.plan.action != "rollback" else {}
-    decision, sample = watch(target, doing.tools, Question(step.image, numbers, allowed), doing.tell)
+    decision, sample = watch(target, doing.tools, Question(step.image, few, allowed), doing.tell)
     if isinstance(decision, Failed) and not unseen(sample):
         because = f"it passed, and {spoken(step.seconds)} later it does not: {decision.because}"
         return StepFailed(step.id, because, Failure.RELEASE, decision.signature)

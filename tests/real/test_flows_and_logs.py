@@ -1,0 +1,100 @@
+"""What customers can do decides whether a release is good, and what its logs say after that is told."""
+
+import signal
+
+from operating import ROLLBACK, begin, lease_file, lines
+from shop import API, PIN, Shop
+
+from lastgood.model.errors import Exit
+from lastgood.model.release import Grade
+from sandbox.run import fetch
+
+GREETS = """\
+    flows:
+      - name: order and see it
+        kind: http
+        base: "{url}"
+        tries: 1
+        steps:
+          - {{post: /api/orders, json: {{item: "{item}", quantity: 1}}, expect: {{status: 201}}}}
+          - {{get: /api/orders, expect: {{contains: "{item}", json: {{greeting: hello}}}}}}
+    walk_back:"""
+BREAKS = """\
+    flows:
+      - name: an order without an item is no order
+        kind: http
+        base: "{url}"
+        steps: [{{post: /api/orders, json: {{quantity: 1}}, expect: {{status: 500}}}}]
+    walk_back:"""
+
+
+def flow(shop: Shop, text: str) -> None:
+    shop.configure("    walk_back:", text.format(url=shop.world.url, item="tea"))
+
+
+def finding(shop: Shop) -> str:
+    """What the watch over the logs found, by the newest run's record."""
+    watches = [line.event for line in lines(shop) if line.kind == "step-done" and line.event["step"] == "1.watch"]
+    return str(watches[-1]["seen"])
+
+
+def points(shop: Shop) -> dict[str, str]:
+    said = shop.does("checklist", ends=Exit.NEEDS_HUMAN)
+    return {one["point"]["id"]: one["state"] for one in said["points"]}
+
+
+def test_a_release_that_is_healthy_but_in_which_customers_cannot_buy_must_be_gone_back_beyond(shop: Shop) -> None:
+    shop.ships("good-1")
+    text = shop.world.show(PIN)
+    changed = text.replace(shop.tag("good-1"), shop.tag("good-2")).replace("greeting: hello", "greeting: goodbye")
+    shop.world.commit({PIN: changed}, f"{API}: release good-2 and say goodbye")
+    shop.ships("http-500")
+    flow(shop, GREETS)
+    shop.rollback(ends=Exit.DONE)
+    assert shop.serves("good-1")
+    judged = shop.judgements()[shop.tag("good-2")]
+    assert (judged.grade, judged.signature) == (Grade.BAD, "flow order and see it: GET /api/orders: json greeting")
+    ordered = fetch("GET", f"{shop.world.url}/api/orders").body
+    assert b'"item": "tea"' in ordered  # through the front door
+    assert points(shop)["user-flows"] == "done"
+    kept = [file["name"] for line in lines(shop) if line.kind == "kept" for file in line.event["files"]]
+    assert "flow-2.verify-order-and-see-it.json" in kept
+
+
+def test_error_messages_that_neither_release_showed_before_must_be_named_once_and_then_be_known(shop: Shop) -> None:
+    shop.ships("good-1", "http-500")
+    flow(shop, BREAKS)
+    shop.fails_with(500)
+    shop.rollback(ends=Exit.DONE)
+    assert shop.serves("good-1")
+    assert "2 new error messages: KeyError: 'item' (1 x); a request was answered with 500" in finding(shop)
+    assert points(shop)["logs-watched"] == "failed"
+    shop.ships("http-500-b")
+    shop.fails_with(500)
+    shop.rollback(ends=Exit.DONE)
+    assert shop.serves("good-1")
+    assert finding(shop) == "logs read: no new error messages"
+    assert points(shop)["logs-watched"] == "done"
+
+
+def test_a_release_that_fails_while_its_logs_are_watched_must_not_be_called_good(shop: Shop) -> None:
+    shop.configure("watch: 0s", "watch: 8s")
+    shop.commits("flaky")
+    shop.ships("http-500")
+    said = shop.rollback(ends=Exit.NEEDS_HUMAN)
+    assert "passed the gate, and does not any more" in str(said)
+    assert shop.judgements()[shop.tag("flaky")].grade is Grade.INCONCLUSIVE
+    assert shop.world.pinned(API) == shop.tag("flaky")  # git says what runs, good or not
+
+
+def test_whoever_is_tired_of_watching_must_be_able_to_end_it_without_any_doubt(shop: Shop) -> None:
+    shop.configure("watch: 0s", "watch: 600s")
+    shop.ships("good-1", "http-500")
+    shop.fails_with(500)
+    with begin(shop, *ROLLBACK) as session:
+        session.begun("1.watch")
+        assert shop.serves("good-1")
+        session.gets(signal.SIGINT)
+        assert session.end().code == Exit.DONE
+    assert points(shop)["logs-watched"] == "open"
+    assert not lease_file(shop).exists()
