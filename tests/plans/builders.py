@@ -184,6 +184,8 @@ def planned(  # noqa: PLR0913 - what a plan may depend on
     diff: Sequence[str] = (),
     kept: tuple[str, ...] = (),
     schemas: tuple[Schema, ...] = (),
+    target: Target = TARGET,
+    extra: Extra | None = None,
 ) -> Planned:
     """The plan, by the same rules as in `run.planning`, with trees made by hand."""
     observed = world.observed()
@@ -198,8 +200,8 @@ def planned(  # noqa: PLR0913 - what a plan may depend on
     trees = tuple(_tree(candidate, choice, observed, tuple(diff), kept) for candidate in choice.candidates)
     rounds = lowered(tuple(Round((c,), (tree,)) for c, tree in zip(choice.candidates, trees, strict=True)), schemas)
     before = Tree("b" * 40, image("before"), ("api",), ())
-    draft = Draft(TARGET, observed, running, scope, named=bool(to))
-    plan = make(Group.of(TARGET), (draft,), rounds, (before,), choice.skipped, Extra())
+    draft = Draft(target, observed, running, scope, named=bool(to))
+    plan = make(Group.of(target), (draft,), rounds, (before,), choice.skipped, extra or Extra())
     return Planned(plan, plan.digest, commands(plan), report.failing(observed))
 
 

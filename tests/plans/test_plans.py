@@ -12,10 +12,12 @@ from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Availability, LocalImage
 from lastgood.model.plan import ReversiblePlan, Scope
 from lastgood.model.release import Grade
-from lastgood.model.target import Order
+from lastgood.model.target import Adapter, FlowSpec, Order
 from lastgood.plan.draft import Draft, Extra
 from tests.plans.builders import (
     GOOD,
+    TARGET,
+    NoOptions,
     World,
     container,
     digest,
@@ -73,6 +75,12 @@ def image_for_another_platform_so_the_next_one() -> str:
 
 def tag_moved_in_the_registry() -> str:
     return told(lambda: planned(World(RELEASES, served={str(image("sha-two")): Known(Availability(digest("other")))})))
+
+
+def user_flows_of_which_one_cannot_be_tried_here() -> str:
+    flows = tuple(FlowSpec(name, Adapter("http", NoOptions())) for name in ("sign in", "pay by card"))
+    said = Extra(warnings=("user flow pay by card of shop-api cannot be tried: no browser",))
+    return told(lambda: planned(World(RELEASES), target=msgspec.structs.replace(TARGET, flows=flows), extra=said))
 
 
 def drift_between_git_and_runtime() -> str:
@@ -259,6 +267,7 @@ SITUATIONS: tuple[Callable[[], str], ...] = (
     tag_moved_in_the_registry,
     drift_between_git_and_runtime,
     nothing_to_go_back_to,
+    user_flows_of_which_one_cannot_be_tried_here,
     verified_evidence_and_config_that_goes_back,
     known_bad_but_named,
     image_on_the_host_only,

@@ -282,7 +282,7 @@ def _proof(step: VerifyStep) -> str:
     return (
         f"prove it{where}: every container runs it"
         + (", restarts stand still, the gate passes" if step.gate and step.probed else "")
-        + "".join(f", {sanitise(flow)} works" for flow in step.flows)
+        + (f"; then user flows: {sanitise(', '.join(step.flows))}" if step.flows else "")
     )
 
 
