@@ -9,10 +9,34 @@ import msgspec
 
 from lastgood.model.errors import ConfigError
 from lastgood.model.target import Adapter
-from lastgood.ports import Engine, Flow, Forge, Line, Migrator, Notifier, Outside, Pin, Probe, Registry, Rival
+from lastgood.ports import (
+    Cache,
+    Edge,
+    Engine,
+    Flow,
+    Forge,
+    Line,
+    Migrator,
+    Notifier,
+    Outside,
+    Pin,
+    Probe,
+    Registry,
+    Rival,
+)
 
 Family: TypeAlias = Literal[
-    "engines", "pins", "registries", "probes", "flows", "forges", "rivals", "migrators", "trackers", "notifiers"
+    "engines",
+    "pins",
+    "registries",
+    "probes",
+    "flows",
+    "forges",
+    "rivals",
+    "migrators",
+    "trackers",
+    "notifiers",
+    "caches",
 ]
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
@@ -27,6 +51,7 @@ _ONE: Final[dict[Family, str]] = {
     "migrators": "migrator",
     "trackers": "tracker",
     "notifiers": "notifier",
+    "caches": "cache",
 }
 # The names that git reaches github.com by; the last is for ssh where only port 443 is open.
 _GITHUB: Final = frozenset({"github.com", "www.github.com", "ssh.github.com"})
@@ -113,6 +138,12 @@ def forge_kind(remote: str) -> str:
 def notifier(family: Family, adapter: Adapter, outside: Outside) -> Notifier:
     """A configured tracker or notifier."""
     made: Notifier = load(family, adapter.kind).make(adapter.options, outside)
+    return made
+
+
+def cache(adapter: Adapter, edge: Edge) -> Cache:
+    """The configured cache."""
+    made: Cache = load("caches", adapter.kind).make(adapter.options, edge)
     return made
 
 

@@ -205,10 +205,16 @@ class Service:
         A run that was left mitigated is settled on the way. Raises LeaseHeld where somebody acts, unless `take_over`:
         what runs may then be a run's that is still under way, or in doubt.
         """
+        from lastgood.run import caching
+
         tools = self._all_tools(group)
         for target in () if take_over else group.members:
             for host in target.hosts:
                 lease.free(tools[target.service].files(host), SystemClock(), target.state, target.name)
+        if self._unsettled(nothing.run) and caching.behind(self.run(nothing.run)):
+            ended = self.resume(nothing.run, tell)  # first: its cache is what the probes of a check would look at
+            if ended.exit is not Exit.DONE:
+                return ended
         checked = self.check(group, tell)
         if checked.exit is not Exit.DONE:
             further = f"lastgood rollback {group.service} {group.env} --further"
@@ -219,6 +225,10 @@ class Service:
         if drift := next(filter(None, (self._drift(target) for target in group.members)), ""):
             what = f"{group.name}: {nothing.because}; mitigated, not resolved."
             return RunEnded(Exit.MITIGATED, what, (drift,), ("lastgood settle",))
+        if kept := next(filter(None, (caching.kept(one, tools[one.service]) for one in group.members)), ""):
+            what = f"{group.name}: {nothing.because}; mitigated, not resolved: the CDN does not follow."
+            again = (f"lastgood resume {nothing.run}",) if nothing.run else ()
+            return RunEnded(Exit.MITIGATED, what, (kept,), (*again, "lastgood doctor"))
         return RunEnded(Exit.DONE, f"{group.name}: {nothing.because}.", checked.because)
 
     def _drift(self, target: Target) -> str:

@@ -3,7 +3,7 @@
 import getpass
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ from lastgood.model.release import Image
 from lastgood.model.remote import Remote
 from lastgood.model.target import Adapter, Target
 from lastgood.model.text import sanitise
-from lastgood.ports import Declared, Files, Forge, Line, Process, Secrets, Stage, Tools
+from lastgood.ports import Cache, Declared, Edge, Files, Forge, Http, Line, Process, Secrets, Stage, Tools
 
 if TYPE_CHECKING:
     from lastgood.git.revert import CodeRepo
@@ -90,7 +90,16 @@ class Workshop:
             flows=tuple(Declared(one.name, catalog.flow(one.adapter), one.tries) for one in target.flows),
             stage=partial(self._stage, target),
             forge=lambda: catalog.forge(target.forge, Line(http, references, repo.origin.url)),
+            cache=self._cache(target, http),
         )
+
+    def _cache(self, target: Target, http: Http) -> Callable[[], Cache] | None:
+        cdn = target.cdn
+        if cdn is None:
+            return None
+        now = SystemClock().now()
+        edge = Edge(http, self.secrets, now, self.process, target.repo, cdn.pages[0])
+        return lambda: catalog.cache(cdn.cache, edge)
 
     def _stage(self, target: Target, image: Image) -> Stage:
         """What the target's flows are tried with."""

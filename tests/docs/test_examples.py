@@ -15,6 +15,7 @@ from lastgood.cli.app import VERBS
 from lastgood.config.load import load
 from lastgood.config.schema import (
     BackupsFile,
+    CdnFile,
     ChecklistFile,
     ContactFile,
     DatabaseFile,
@@ -44,6 +45,7 @@ FILES = (
     MigrationsFile,
     BackupsFile,
     SourceFile,
+    CdnFile,
     ChecklistFile,
     PointFile,
     ContactFile,

@@ -16,7 +16,7 @@ from lastgood.model.plan import AnyPlan, FileChange, Scope
 from lastgood.model.quarantine import Lifted, Quarantined
 from lastgood.model.release import Grade, Image, Judgement, Release, Trailers
 from lastgood.model.report import Planned
-from lastgood.model.step import DownStep, LossyDownStep, PullStep, SwitchStep
+from lastgood.model.step import DownStep, LossyDownStep, PullStep, PurgeStep, SwitchStep
 from lastgood.model.target import Adapter, GateSpec, Group, Push, Target, WalkBack
 from lastgood.model.text import sanitise
 from lastgood.plan import guards, report
@@ -231,6 +231,8 @@ def commands(plan: AnyPlan) -> dict[str, tuple[str, ...]]:
         if isinstance(step, PullStep | SwitchStep)
     }
     downs = (step for step in plan.steps() if isinstance(step, DownStep | LossyDownStep))
+    purges = (step for step in plan.steps() if isinstance(step, PurgeStep))
+    found |= {step.id: (f"curl -X POST https://api.{step.cdn}.example/purge",) for step in purges}
     return found | {step.id: down_lines(step.descent) for step in downs}
 
 

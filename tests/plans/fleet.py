@@ -8,14 +8,14 @@ from lastgood.model.plan import FileChange, LeftOut, Scope
 from lastgood.model.release import Image
 from lastgood.model.report import Planned
 from lastgood.model.step import PauseStep, UnpauseStep
-from lastgood.model.target import Group, Order, Target
+from lastgood.model.target import Adapter, Cdn, Group, Order, Target
 from lastgood.plan import guards, report
 from lastgood.plan.choose import Candidate, choose
 from lastgood.plan.combine import combine
 from lastgood.plan.draft import Draft, Extra, Round, Schema, Tree
 from lastgood.plan.planner import make
 from lastgood.plan.running import identify
-from tests.plans.builders import NOW, TARGET, World, commands, history, lowered
+from tests.plans.builders import NOW, TARGET, NoOptions, World, commands, history, lowered
 
 HOSTS = ("ssh://deploy@one.example", "ssh://deploy@two.example:2222", "ssh://deploy@three.example")
 LOST = LeftOut(HOSTS[2], "ssh: connect to host three.example port 22: No route to host")
@@ -46,6 +46,12 @@ def drafted(
     running = identify(observed)
     guards.check(target, observed, running, named=False)
     return Draft(target, observed, running, Scope.DEFAULT, pin_first=scripted)
+
+
+def behind_a_cdn(draft: Draft) -> Draft:
+    """The service with a CDN in front of it."""
+    cdn = Cdn(Adapter("cloudflare", NoOptions()), ("https://shop.example/",))
+    return msgspec.structs.replace(draft, target=msgspec.structs.replace(draft.target, cdn=cdn))
 
 
 def rollback(draft: Draft, extra: Extra | None = None, schemas: tuple[Schema, ...] = ()) -> Planned:

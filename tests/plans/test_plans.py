@@ -33,7 +33,7 @@ from tests.plans.builders import (
     rollback,
     told,
 )
-from tests.plans.fleet import HOSTS, LOST, app, drafted, paused, web
+from tests.plans.fleet import HOSTS, LOST, app, behind_a_cdn, drafted, paused, web
 from tests.plans.fleet import rollback as fleet_rollback
 from tests.plans.schemas import (
     goes_down,
@@ -187,6 +187,11 @@ def three_hosts_one_by_one() -> str:
     return told(lambda: fleet_rollback(drafted(World(RELEASES), *HOSTS, order=Order.ONE_BY_ONE)))
 
 
+def a_frontend_behind_a_cdn() -> str:
+    site = behind_a_cdn(drafted(web("w-bad", "w-two", "w-one"), *HOSTS[:2], service="shop-web"))
+    return told(lambda: fleet_rollback(site), Detail.EVERYTHING)
+
+
 def three_hosts_all_at_once_with_everything() -> str:
     made = drafted(World(RELEASES), *HOSTS, order=Order.ALL_AT_ONCE)
     return told(lambda: fleet_rollback(made, paused()), Detail.EVERYTHING)
@@ -293,6 +298,7 @@ SITUATIONS: tuple[Callable[[], str], ...] = (
     an_app_of_which_one_service_stays,
     schema_that_the_older_release_starts_with,
     schema_that_goes_down,
+    a_frontend_behind_a_cdn,
     schema_that_goes_down_with_losses,
     schema_that_goes_down_with_losses_before_the_question,
     schema_that_goes_down_with_losses_with_everything,

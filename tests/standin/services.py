@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._raw(200 if trouble == "html" else int(trouble), PAGE, {"Content-Type": "text/html; charset=utf-8"})
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815 - the base class's names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_PURGE = _serve  # noqa: N815 - the base class's names
 
     def _raw(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

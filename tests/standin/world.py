@@ -126,7 +126,7 @@ class World:
     ) -> None:
         self.root = folder / "world"
         self._photos = folder / "photos"
-        self.outside = Outside()
+        self.outside = self._outside()
         self.at_point: Callable[[str], None] = lambda _: None
         self._lock = threading.RLock()
         self._taken = 0
@@ -140,6 +140,9 @@ class World:
             untracked=untracked,
         )
         self._make()
+
+    def _outside(self) -> Outside:
+        return Outside()
 
     def _target(self, *, probed: bool) -> Target:
         def adapter(family: catalog.Family, kind: str, **options: object) -> Adapter:

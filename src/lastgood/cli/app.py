@@ -26,7 +26,7 @@ VERBS: Final = {
     "postmortem": "A run told for people, complete up to where only people can think.",
     "checklist": "What has to be so before, meanwhile and after a rollback, and what of it is.",
     "resume": "Take up a run that stopped half-way.",
-    "settle": "Bring git to what runs, after a run that ended mitigated.",
+    "settle": "Bring git and CDN to what runs, after a run that ended mitigated.",
     "abort": "Put back what was before a run.",
     "revert": "Revert commits of a code repo, pushed or as a pull request; or list the suspects.",
     "db": "The database of a service: where its schema stands, how it goes back, backups, restoring one.",

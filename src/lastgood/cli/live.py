@@ -30,7 +30,7 @@ from lastgood.model.event import (
     Ticked,
 )
 from lastgood.model.plan import AnyPlan
-from lastgood.model.step import AwaitStep, Step, VerifyStep, WatchStep
+from lastgood.model.step import AwaitStep, FreshStep, Step, VerifyStep, WatchStep
 from lastgood.model.text import sanitise
 
 _TICK = 0.1
@@ -74,7 +74,8 @@ class Telling:
 
     def progress(self, text: str) -> None:
         """What is seen in between: the gate's reason to wait, or a line of a program's output."""
-        show = self._screen.busy if isinstance(self._step, VerifyStep | AwaitStep | WatchStep) else self._screen.output
+        waits = VerifyStep | AwaitStep | FreshStep | WatchStep
+        show = self._screen.busy if isinstance(self._step, waits) else self._screen.output
         show(_word(self._step), sanitise(text))
 
     def entry(self, entry: Entry) -> None:

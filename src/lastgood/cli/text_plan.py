@@ -19,10 +19,12 @@ from lastgood.model.step import (
     CaptureStep,
     CheckoutStep,
     DownStep,
+    FreshStep,
     LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
+    PurgeStep,
     RecordStep,
     ReloadStep,
     RenderStep,
@@ -242,6 +244,10 @@ def sentence(step: Step) -> str:  # noqa: C901, PLR0911, PLR0912 - one per kind 
             return "commit and push what runs then" if step.tree else "no commit"
         case SyncStep():
             return f"bring the checkout on {shown(step.host)} to the branch"
+        case PurgeStep():
+            return f"purge the CDN ({step.cdn}) of what it keeps of {step.service}"
+        case FreshStep():
+            return f"see that customers get it from the CDN ({step.cdn})"
         case StopStep():
             whom = f"whatever runs of {step.service} by then" if step.later else ", ".join(step.containers)
             return f"stop {whom} on {shown(step.host)}: nobody writes any more"

@@ -29,6 +29,7 @@ def explain(document: Document, target: Target) -> tuple[tuple[str, str, str], .
             ("short_lived", shown(target.short_lived), (*service, "short_lived")),
             *_forge(target),
             *_database(target, (*service, "database")),
+            *_cdn(target, (*service, "cdn")),
         )
     )
 
@@ -76,6 +77,15 @@ def _database(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
     yield "database.migrations.repo", shown(given.repo), (*place, "migrations", "repo")
     yield "database.backups.folder", given.backups, (*place, "backups", "folder")
     yield "database.backups.keep", shown(given.keep), (*place, "backups", "keep")
+
+
+def _cdn(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
+    if target.cdn is None:
+        yield "cdn", "none", place
+        return
+    yield from _adapter("cdn", target.cdn.cache, place)
+    yield "cdn.page", shown(target.cdn.pages), (*place, "page")
+    yield "cdn.origin", shown(target.cdn.origin), (*place, "origin")
 
 
 def _probes(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:

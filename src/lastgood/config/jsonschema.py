@@ -12,7 +12,7 @@ from lastgood import catalog
 from lastgood.catalog import Family
 from lastgood.config.load import DEFAULT_KINDS
 from lastgood.config.outside import Told
-from lastgood.config.schema import DatabaseFile, File, ServiceFile
+from lastgood.config.schema import CdnFile, DatabaseFile, File, ServiceFile
 from lastgood.model.duration import Duration
 
 Schema: TypeAlias = dict[str, object]
@@ -124,6 +124,14 @@ def _service() -> Schema:
         "items": _either([_member("probes", kind) for kind in catalog.kinds("probes")]),
     }
     properties["flows"] = {"type": "array", "items": _either([_flow(kind) for kind in catalog.kinds("flows")])}
+    properties["cdn"] = _either([_cdn(kind) for kind in catalog.kinds("caches")])
+    return shape
+
+
+def _cdn(kind: str) -> Schema:
+    """A cache of a kind, with what all of them have."""
+    shape = _member("caches", kind)
+    _properties(shape).update(_properties(_struct(CdnFile)))
     return shape
 
 

@@ -25,7 +25,7 @@ from lastgood.config.schema import AdapterFile, EnvironmentFile, File, ServiceFi
 from lastgood.config.typed import nearest, typed
 from lastgood.model.checklist import Point
 from lastgood.model.errors import ConfigError, UsageError
-from lastgood.model.target import Adapter, GateSpec, Target, WalkBack, shown
+from lastgood.model.target import Adapter, Cdn, GateSpec, Target, WalkBack, shown
 
 DEFAULT_KINDS: Final[dict[Family, str]] = {"engines": "compose", "pins": "values", "registries": "oci"}
 _PATHS: Final = frozenset({"file", "files", "env_file", "env_files"})
@@ -67,6 +67,10 @@ class Config:
         place: Place = ("services", service)
         names = {"env": env, "service": service}
         pin = self._adapter("pins", (*place, "pin"), what.pin, names)
+        probes = tuple(
+            self._adapter("probes", (*place, "probes", number), probe, names)
+            for number, probe in enumerate(what.probes)
+        )
         return Target(
             service=service,
             env=env,
@@ -79,10 +83,7 @@ class Config:
             pin=pin,
             pin_file=msgspec.structs.asdict(pin.options)["file"],
             registry=self._adapter("registries", (*place, "registry"), what.registry, names),
-            probes=tuple(
-                self._adapter("probes", (*place, "probes", number), probe, names)
-                for number, probe in enumerate(what.probes)
-            ),
+            probes=probes,
             flows=flows(self.document, (*place, "flows"), what.flows, names),
             watch=what.logs.watch,
             gate=GateSpec(what.gate.passes, what.gate.interval, what.gate.window, what.gate.limit),
@@ -94,7 +95,18 @@ class Config:
             unreachable=where.unreachable,
             forge=self._forge(names),
             database=database(where, what, names, partial(self._migrator, place, names)),
+            cdn=self._cdn((*place, "cdn"), what.cdn, names, probes),
         )
+
+    def _cdn(
+        self, place: Place, raw: AdapterFile | None, names: dict[str, str], probes: tuple[Adapter, ...]
+    ) -> Cdn | None:
+        if raw is None:
+            return None
+        from lastgood.config.cdn import cdn
+
+        given = {key: filled(self.document, (*place, key), value, names, release=False) for key, value in raw.items()}
+        return cdn(self.document, place, given, probes, lambda own: self._adapter("caches", place, own, names))
 
     def _migrator(self, place: Place, names: dict[str, str], raw: AdapterFile) -> Adapter:
         return self._adapter("migrators", (*place, "database", "migrator"), raw, names)

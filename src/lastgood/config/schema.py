@@ -101,6 +101,16 @@ class LogsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     watch: Duration = Duration(30)
 
 
+class CdnFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every kind of `cdn` has beside its own options: where customers get the page, and where it is got round it.
+
+    An empty `page` is that of the probes.
+    """
+
+    page: str = ""
+    origin: str = ""
+
+
 class PointFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A point of the checklist; a person answers it unless `check` names what does. `id` is made of the text."""
 
@@ -133,6 +143,7 @@ class ServiceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     envs: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] | None = None
     database: DatabaseFile | None = None
     source: SourceFile | None = None
+    cdn: AdapterFile | None = None
 
 
 class ContactFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

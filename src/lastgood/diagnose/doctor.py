@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from lastgood.diagnose import health, hosts, releases, repo, rivals
+from lastgood.diagnose import caches, health, hosts, releases, repo, rivals
 from lastgood.diagnose.case import Case, fail, guarded, ok, told, unknown, warn
 from lastgood.diagnose.clocks import Dated, Reading, compared
 from lastgood.model.errors import LastgoodError
@@ -117,9 +117,10 @@ def _blind(case: Case) -> tuple[Check, ...]:
 
 
 def _beside(case: Case) -> tuple[Check, ...]:
-    """What works against a rollback: rivals on the hosts, images in one place only."""
+    """What works against a rollback: rivals on the hosts, images in one place only, a cache that would not follow."""
     rival = guarded(f"{case.name}: rivals", partial(rivals.checks, case))
-    return (*rival, *guarded(f"{case.name}: retention", partial(rivals.retention, case)))
+    kept = guarded(f"{case.name}: retention", partial(rivals.retention, case))
+    return (*rival, *kept, *caches.checks(case))
 
 
 def _clock(readings: Sequence[Reading]) -> tuple[Check, ...]:

@@ -15,7 +15,7 @@ from lastgood.model.event import (
     StepStarted,
     StepState,
 )
-from lastgood.model.step import VerifyStep
+from lastgood.model.step import PurgeStep, VerifyStep
 
 
 def fold(entries: Sequence[Entry]) -> Run:
@@ -83,7 +83,8 @@ class _Total:
     def _look_again(self) -> None:
         """Failures that said nothing about the release are in doubt anew once the run is taken up again.
 
-        What was proven without a host that did not answer is to be proven with it.
+        What was proven without a host that did not answer is to be proven with it; a CDN is asked once more for a purge
+        that it did not accept.
         """
         again = [each for each in self.failures.values() if each.kind.retried]
         partial = any(done.details for step, done in self.done.items() if step in self._proofs())
@@ -93,6 +94,9 @@ class _Total:
                     self.steps.pop(step)
         for failure in again:
             self._set(failure.step, StepState.STARTED)
+        for purge in (step.id for step in self.begun.plan.steps() if isinstance(step, PurgeStep)):
+            if purge in self.done and self.done[purge].details:
+                self._set(purge, StepState.STARTED)
 
     def _proofs(self) -> list[str]:
         return [step.id for step in self.begun.plan.steps() if isinstance(step, VerifyStep)]

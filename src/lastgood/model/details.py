@@ -13,3 +13,6 @@ NEW: Final = "new"
 
 UNREAD: Final = "unread"
 """Of watching logs: why they could not be read, or not to the end."""
+
+UNPURGED: Final = "unpurged"
+"""Of a purge: why the CDN did not accept it."""

@@ -51,13 +51,15 @@ class Failure(enum.StrEnum):
     ELSEWHERE = "the cause lies elsewhere"
     IN_DOUBT = "what happened is not known"
     UNSETTLED = "git could not be brought to what runs"
+    STALE = "customers may get something else than runs"
     CONTRADICTED = "somebody else changed what this run decided"
     UNREACHABLE = "the host does not answer and was left out"
 
     @property
     def retried(self) -> bool:
         """Whether `resume` looks at the step again: the failure said nothing about the release."""
-        return self in (Failure.IN_DOUBT, Failure.UNSETTLED, Failure.CONTRADICTED, Failure.UNREACHABLE)
+        kinds = (Failure.IN_DOUBT, Failure.UNSETTLED, Failure.STALE, Failure.CONTRADICTED, Failure.UNREACHABLE)
+        return self in kinds
 
 
 class StepFailed(msgspec.Struct, frozen=True, tag="step-failed", tag_field="event"):

@@ -216,6 +216,24 @@ class RecordStep(msgspec.Struct, frozen=True, tag="record", tag_field="step"):
     because: str
 
 
+class PurgeStep(msgspec.Struct, frozen=True, tag="purge", tag_field="step"):
+    """Have the service's CDN (a cache of that kind) forget what it keeps. That it refuses says nothing of a release."""
+
+    id: str
+    service: str
+    cdn: str
+    because: str
+
+
+class FreshStep(msgspec.Struct, frozen=True, tag="fresh", tag_field="step"):
+    """See that the CDN gives customers the page and the assets that run by now; purge it again where it does not."""
+
+    id: str
+    service: str
+    cdn: str
+    because: str
+
+
 class StopStep(msgspec.Struct, frozen=True, tag="stop", tag_field="step"):
     """Stop the service's containers on a host, so that nobody writes into the database. They stay there.
 
@@ -343,5 +361,7 @@ Step: TypeAlias = (
     | WatchStep
     | RecordStep
     | SyncStep
+    | PurgeStep
+    | FreshStep
     | UnpauseStep
 )

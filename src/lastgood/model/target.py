@@ -85,6 +85,18 @@ class DatabaseSpec(msgspec.Struct, frozen=True):
     keep: int
 
 
+class Cdn(msgspec.Struct, frozen=True):
+    """The cache in front of a service, as configured: what purges it, and where customers get the page.
+
+    `pages` are public addresses of which the first that shows a page is looked at. `origin` is where the same paths are
+    answered without the cache; empty where they are asked for round it.
+    """
+
+    cache: Adapter
+    pages: tuple[str, ...]
+    origin: str = ""
+
+
 def shown(host: str) -> str:
     """A host as people call it: `local`, or an SSH host's name with its port, if it has one of its own."""
     return host.removeprefix("ssh://").rpartition("@")[2]
@@ -95,8 +107,9 @@ class Target(msgspec.Struct, frozen=True):
 
     `repo` is the operator's deploy repo (only read), `checkout` the server's; `state` is the folder on each host that
     holds leases and release folders; `untracked` names files that git does not hold but the service needs. `forge` is
-    None where the remote's address says which it is, `database` where the service has none that lastgood knows.
-    `flows` are tried once the probes pass; the logs are watched for `watch` seconds after that.
+    None where the remote's address says which it is, `database` where the service has none that lastgood knows, `cdn`
+    where no cache is declared. `flows` are tried once the probes pass; the logs are watched for `watch` seconds after
+    that.
     """
 
     service: str
@@ -122,6 +135,7 @@ class Target(msgspec.Struct, frozen=True):
     database: DatabaseSpec | None = None
     flows: tuple[FlowSpec, ...] = ()
     watch: Duration = Duration(0)
+    cdn: Cdn | None = None
 
     @property
     def name(self) -> str:

@@ -1,13 +1,13 @@
 """A frontend looked at as a browser loads it: the page, and every script and style it names, by HTTP."""
 
-from collections.abc import Iterator
 from functools import partial
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
 from lastgood.judge import page as html
+from lastgood.judge.fresh import kept
 from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.pages import addresses
 from lastgood.model.situation import Asset, Page
 from lastgood.observe.together import together
 from lastgood.ports import Http, Response, Tools
@@ -30,26 +30,12 @@ def page(tools: Tools) -> Fact[Page] | None:
     return None
 
 
-def addresses(probes: tuple[str, ...]) -> Iterator[str]:
-    """Where pages may be: the folder of a probe that asks for a file or a folder (`/`, `/version.json`).
-
-    An address such as `/health` says nothing: what stands at `/` beside it may be another service.
-    """
-    found = []
-    for url in probes:
-        if url.startswith(("http://", "https://")):
-            last = urlsplit(url).path.rpartition("/")[2]
-            if not last or "." in last:
-                found.append(urljoin(url, "./") if urlsplit(url).path else url + "/")
-    return iter(dict.fromkeys(found))
-
-
 def _page(http: Http, url: str, response: Response) -> Page:
     found = html.read(url, response.body)
     mine = [asset for asset in found.assets if html.own(url, asset)]
     looked = together([partial(_asset, http, asset) for asset in mine]) if mine else []
     assets = tuple(msgspec.structs.replace(one, module=one.url in found.modules) for one in looked)
-    return Page(url, response.status, assets, found.blank, _cached(response))
+    return Page(url, response.status, assets, found.blank, bool(kept(response.headers)))
 
 
 def _asset(http: Http, url: str) -> Asset:
@@ -68,10 +54,3 @@ def _asset(http: Http, url: str) -> Asset:
 
 def _kind(response: Response) -> str:
     return response.headers.get("content-type", "").lower()
-
-
-def _cached(response: Response) -> bool:
-    """Whether a cache answered (RFC 9111, 5.1: Age; the other two are what CDNs say)."""
-    headers = response.headers
-    hit = f"{headers.get('x-cache', '')} {headers.get('cf-cache-status', '')}".lower()
-    return headers.get("age", "0") not in ("", "0") or "hit" in hit

@@ -62,20 +62,41 @@ class _Said(msgspec.Struct):
     """The ways in which services say what is wrong; RFC 9457 has `title` and `detail`."""
 
     message: str = ""
+    msg: str = ""
     detail: str = ""
     title: str = ""
     error: str = ""
+    code: int | str = 0
+    errors: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _Fault(msgspec.Struct):
+    """One of several errors, as Cloudflare has them."""
+
+    message: str = ""
     code: int | str = 0
 
 
 class Talk:
     """One service at the address `base`, asked with the bearer token that `reference` names.
 
-    `hidden` are secrets in the address itself, which must not come back in what the service says of it.
+    `hidden` are secrets in the address itself, which must not come back in what the service says of it. The token goes
+    into a `header` of its own where one is named. `timeout` bounds each answer, in seconds.
     """
 
-    def __init__(self, outside: Outside, base: str, reference: str = "", *, hidden: tuple[str, ...] = ()) -> None:
+    def __init__(  # noqa: PLR0913 - how a service is talked to
+        self,
+        outside: Outside,
+        base: str,
+        reference: str = "",
+        *,
+        hidden: tuple[str, ...] = (),
+        header: str = "",
+        timeout: float = _TIMEOUT,
+    ) -> None:
         self._outside = outside
+        self._header = header
+        self._timeout = timeout
         self._base = base
         self._reference = reference
         self._hidden = (base, *hidden)
@@ -99,7 +120,7 @@ class Talk:
             given = {"Content-Type": "application/json"} | given
         writing = method not in {"GET", "HEAD"}
         url = f"{self._base.rstrip('/')}{path}" if path else self._base
-        found = self._outside.http.ask(url, method=method, headers=given, timeout=_TIMEOUT, body=body)
+        found = self._outside.http.ask(url, method=method, headers=given, timeout=self._timeout, body=body)
         if isinstance(found, Unknown):
             surely_not = not writing or found.reason.startswith(_SURELY_NOT)
             raise Trouble(f"{self.host}: {found.reason}", doubtful=not surely_not)
@@ -126,7 +147,7 @@ class Talk:
             self._secret = secret(self._outside, self._reference)
             if not self._base.startswith("https://") and not near(self.host):
                 raise Trouble(f"the token is not sent to {self.host}, which is neither https nor in a private network")
-        return {"Authorization": f"Bearer {self._secret}"}
+        return {self._header: self._secret} if self._header else {"Authorization": f"Bearer {self._secret}"}
 
     def _good(self, answer: Response, *, writing: bool) -> Response:
         kind = answer.headers.get("content-type", "").lower()
@@ -157,7 +178,17 @@ class Talk:
         if isinstance(found, str):
             return self.clean(found), 0
         number = found.code if isinstance(found.code, int) else 0
-        return self.clean("; ".join(filter(None, (found.message or found.title, found.detail, found.error)))), number
+        said = "; ".join(filter(None, (found.message or found.msg or found.title, found.detail, found.error)))
+        return self.clean(said or _faults(found.errors)), number
+
+
+def _faults(errors: msgspec.Raw) -> str:
+    """The words of a list of errors; nothing where it is made in another way."""
+    try:
+        found = msgspec.json.decode(errors, type=list[_Fault])
+    except msgspec.MsgspecError:
+        return ""
+    return "; ".join(f"{one.message} ({one.code})" for one in found)
 
 
 def secret(outside: Outside, reference: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from lastgood.model.details import UNPURGED
 from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Run, StepFailed, StepState
 from lastgood.model.plan import Attempt
@@ -15,10 +16,12 @@ from lastgood.model.step import (
     CaptureStep,
     CheckoutStep,
     DownStep,
+    FreshStep,
     LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
+    PurgeStep,
     RenderStep,
     RestartStep,
     SalvageStep,
@@ -97,6 +100,8 @@ _TOGETHER = (
     (PauseStep, AwaitStep),
     (SyncStep,),
     (WatchStep,),
+    (PurgeStep,),
+    (FreshStep,),
     (StopStep,),
     (StartStep,),
 )
@@ -153,6 +158,12 @@ def was_pinned(run: Run) -> bool:
     steps = (step for attempt in run.plan.attempts for step in attempt.steps if isinstance(step, PinStep))
     begun = (step.id for step in steps if step.id in run.steps and step.id not in run.failures)
     return any(name not in run.done or run.done[name].details["commit"] for name in begun)
+
+
+def unpurged(run: Run, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Which of these purges were not accepted, and why: customers may still get what was there before."""
+    done = (run.done[step.id] for step in steps if isinstance(step, PurgeStep) and step.id in run.done)
+    return tuple(one.seen for one in done if UNPURGED in one.details)
 
 
 def salvaged(run: Run) -> tuple[str, ...]:

@@ -9,9 +9,11 @@ from lastgood.model.plan import Attempt, Restore
 from lastgood.model.step import (
     CaptureStep,
     CheckoutStep,
+    FreshStep,
     Pinned,
     PinStep,
     PullStep,
+    PurgeStep,
     RecordStep,
     RenderStep,
     Runnable,
@@ -46,6 +48,7 @@ def attempt(goings: Sequence[Going], number: int, *, changed: bool) -> tuple[Ste
         *(_proof(going, name) for going in goings),
         _record(goings, name, changed=changed),
         *(_syncs(goings, name) if changed else ()),
+        *chain.from_iterable(_fresh(going, name) for going in goings if going.moves),
         *watches([(going.draft.target, going.image, going.hosts) for going in goings if going.moves], name),
     )
 
@@ -100,6 +103,7 @@ def _put(goings: Sequence[Going], name: Names, *, changed: bool, down: tuple[Ste
         *pin,
         *_checkouts(moving, name, goings[-1].tree.id, pinned=bool(pin)),
         *chain.from_iterable(_switches(going, name, marked=marked) for going in moving),
+        *chain.from_iterable(_purges(going, name) for going in moving),
     )
 
 
@@ -220,6 +224,20 @@ def _record(goings: Sequence[Going], name: Names, *, changed: bool) -> RecordSte
 def _syncs(goings: Sequence[Going], name: Names) -> tuple[Step, ...]:
     because = "the next deploy starts from what the branch says"
     return tuple(SyncStep(name("sync", "", host), host, files, because) for host, _, files in _checked_out(goings))
+
+
+def _purges(going: Going, name: Names) -> tuple[Step, ...]:
+    """Once every host was switched: one that was not could fill the cache again with what was left."""
+    service, cdn = going.draft.target.service, going.draft.target.cdn
+    because = "it would go on giving customers what it has kept of the release that was left"
+    return (PurgeStep(name("purge", service), service, cdn.cache.kind, because),) if cdn else ()
+
+
+def _fresh(going: Going, name: Names) -> tuple[Step, ...]:
+    """Last of all: a cache that does not follow must not keep git from saying what runs."""
+    service, cdn = going.draft.target.service, going.draft.target.cdn
+    because = "what runs does not help customers who are given something else"
+    return (FreshStep(name("fresh", service), service, cdn.cache.kind, because),) if cdn else ()
 
 
 def _pinned(goings: Sequence[Going]) -> tuple[Pinned, ...]:

@@ -11,6 +11,7 @@ from lastgood.model.step import (
     CheckoutStep,
     PinStep,
     PullStep,
+    PurgeStep,
     ReloadStep,
     RenderStep,
     StartStep,
@@ -32,6 +33,7 @@ from lastgood.plan.moves import (
     lost,
     mixed,
     salvaged,
+    unpurged,
     was_pinned,
     was_switched,
 )
@@ -61,7 +63,11 @@ def _restore(run: Run, end: End, steps: tuple[Step, ...]) -> Move:
     changed = _changed_and_lost(run)
     if changed and not todo:
         return _left(run, end, f"{changed} stopped to answer on the way, and may run anything")
-    return Do(todo, _why(run, end, steps)) if todo else end
+    if todo:
+        return Do(todo, _why(run, end, steps))
+    kept = unpurged(run, steps)
+    code = Exit.MITIGATED if kept and end.exit is Exit.DONE else end.exit
+    return msgspec.structs.replace(end, exit=code, because=(*end.because, *kept))
 
 
 def _served(run: Run, end: End) -> Move:
@@ -164,6 +170,8 @@ def _undoing(run: Run, steps: Sequence[Step]) -> tuple[Step, ...]:
         match step:
             case PullStep() | RenderStep() | SwitchStep():
                 return (step.service, step.host) in touched
+            case PurgeStep():
+                return any(step.service == service for service, _ in touched)
             case StartStep():
                 return starts(run, step) and (step.service, step.host) not in touched
             case ReloadStep():

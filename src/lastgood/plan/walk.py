@@ -7,7 +7,16 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Run, StepFailed, StepState
 from lastgood.model.plan import Attempt
 from lastgood.model.release import Grade
-from lastgood.model.step import BackupStep, RecordStep, SalvageStep, StopStep, UnpauseStep, VerifyStep, WatchStep
+from lastgood.model.step import (
+    BackupStep,
+    FreshStep,
+    RecordStep,
+    SalvageStep,
+    StopStep,
+    UnpauseStep,
+    VerifyStep,
+    WatchStep,
+)
 from lastgood.model.target import shown
 from lastgood.plan.lowered import needed
 from lastgood.plan.moves import (
@@ -97,10 +106,9 @@ def _walk(run: Run, elapsed: float) -> Move:
             if not begun(run, attempt) and (_going_back(run) or (failed and elapsed > run.plan.budget_seconds)):
                 break
             return _advance(run, attempt, failed)
+        if winner(run) is attempt:
+            return _settle(run, attempt)
         stop = _stop(run, attempt, failure)
-        watches = [step for step in attempt.steps if isinstance(step, WatchStep) and step.id not in run.failures]
-        if stop and winner(run) is attempt and (todo := left_to_do(run, watches)):
-            return Do(todo)  # whatever git says, what customers get by now is looked at
         if stop:
             return stop if stop.winner else undo(run, stop)
         failed.append(f"{attempt.name}: {failure.because}")
@@ -137,7 +145,8 @@ def _advance(run: Run, attempt: Attempt, failed: list[str]) -> Move:
         again = f"lastgood rollback {service} {env} --to {attempt.parts[0].release.image.name}"
         resume = f"lastgood resume {run.id}" if lost(run) else again
         return End(Exit.MITIGATED, what, (*without, *seen), (f"when it answers again: {resume}",), attempt)
-    return End(Exit.DONE, f"{run.plan.target} serves {attempt.name}.", seen, winner=attempt)
+    fresh = tuple(run.done[step.id].seen for step in attempt.steps if isinstance(step, FreshStep))
+    return End(Exit.DONE, f"{run.plan.target} serves {attempt.name}.", (*seen, *fresh), winner=attempt)
 
 
 def _without(run: Run) -> tuple[str, ...]:
@@ -148,8 +157,6 @@ def _without(run: Run) -> tuple[str, ...]:
 
 def _stop(run: Run, attempt: Attempt, failure: StepFailed) -> End | None:
     """Why the walk ends here although further releases may be left; None where walking on is right."""
-    if winner(run) is attempt:
-        return _unsettled(run, attempt, failure)
     if any(isinstance(s, RecordStep) and run.steps.get(s.id) is StepState.DONE for s in attempt.steps):
         what = f"{run.plan.target} needs a human: {attempt.name} is recorded in git and no longer passes the gate."
         return End(Exit.NEEDS_HUMAN, what, (failure.because, *mixed(run)), winner=attempt)
@@ -176,17 +183,34 @@ def _not_the_release(run: Run, because: str, commands: tuple[str, ...]) -> End:
     return End(Exit.NEEDS_HUMAN, what, (because,), (*commands, f"lastgood status {service} {env}"))
 
 
-def _unsettled(run: Run, attempt: Attempt, failure: StepFailed) -> End:
-    name = attempt.name
-    if failure.kind is Failure.RELEASE:
+def _settle(run: Run, attempt: Attempt) -> Move:
+    """What customers get and what logs say is looked at whatever git says, each once."""
+    over = (StepState.DONE, StepState.FAILED)
+    looks = (step for step in attempt.steps if isinstance(step, FreshStep | WatchStep))
+    todo = left_to_do(run, [step for step in looks if run.steps.get(step.id) not in over])
+    return Do(todo) if todo else _unsettled(run, attempt)
+
+
+def _unsettled(run: Run, attempt: Attempt) -> End:
+    """Production runs it; what does not follow yet is named, each with how to go on."""
+    failed = [(step, run.failures[step.id]) for step in attempt.steps if step.id in run.failures]
+    counted = [failure for _, failure in failed if failure.kind is not Failure.UNREACHABLE]
+    because = tuple(failure.because for failure in counted)
+    commands = tuple(dict.fromkeys(command for failure in counted for command in failure.next))
+    kinds, name = {failure.kind for failure in counted}, attempt.name
+    if Failure.RELEASE in kinds:
         service, _, env = run.plan.target.partition("/")
         what = f"{run.plan.target} needs a human: {name} passed the gate, and does not any more."
-        return End(Exit.NEEDS_HUMAN, what, (failure.because,), (f"lastgood rollback {service} {env} --further",))
-    if failure.kind is Failure.CONTRADICTED:
+        further = f"lastgood rollback {service} {env} --further"
+        return End(Exit.NEEDS_HUMAN, what, because, (*commands, further), attempt)
+    if Failure.CONTRADICTED in kinds:
         what = f"{run.plan.target} serves {name}, but somebody else changed its pin meanwhile."
-        return End(Exit.NEEDS_HUMAN, what, (failure.because,), failure.next, attempt)
-    what = f"{run.plan.target} serves {name}: mitigated, not resolved. Git does not say so yet."
-    return End(Exit.MITIGATED, what, (failure.because,), (*failure.next, f"lastgood resume {run.id}"), attempt)
+        return End(Exit.NEEDS_HUMAN, what, because, commands, attempt)
+    caches = dict.fromkeys(failure.signature for failure in counted if failure.kind is Failure.STALE)
+    what = f"{run.plan.target} {'runs' if caches else 'serves'} {name}: mitigated, not resolved"
+    what += f": {', and '.join(caches)}." if caches else "."
+    what += " Git does not say so yet." if Failure.UNSETTLED in kinds else ""
+    return End(Exit.MITIGATED, what, because, (*commands, f"lastgood resume {run.id}"), attempt)
 
 
 def _not_cured(run: Run, failed: list[str]) -> End:

@@ -17,7 +17,9 @@ from lastgood.ports.effects import (
     Secrets,
 )
 from lastgood.ports.families import (
+    Cache,
     Declared,
+    Edge,
     Engine,
     Flow,
     Forge,
@@ -35,12 +37,14 @@ from lastgood.ports.families import (
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
 __all__ = [
+    "Cache",
     "Clock",
     "CommitInfo",
     "Conversation",
     "Credentials",
     "Declared",
     "DeployRepo",
+    "Edge",
     "Engine",
     "Evidence",
     "Files",
@@ -88,3 +92,4 @@ class Tools:
     forge: Callable[[], Forge] | None = None
     flows: tuple[Declared, ...] = ()
     stage: Callable[[Image], Stage] | None = None
+    cache: Callable[[], Cache] | None = None

@@ -309,6 +309,39 @@ class Tracker(Notifier, Protocol):
     """A notifier that keeps one thing for each run, found by a mark with the run's id; what people wrote stays."""
 
 
+@dataclass(frozen=True)
+class Edge(Outside):
+    """What a cache is reached with: `folder`, where commands run, is the deploy repo; `page` is a public address."""
+
+    process: Process
+    folder: str
+    page: str
+
+
+class Cache(Protocol):
+    """What keeps answers in front of a service: a module has `make(options, edge)`. Nothing raises.
+
+    A purge takes effect at once or not at all: nothing is only marked as stale, which would still be given to
+    customers while it is fetched anew. Purging twice is fine. No text holds a secret.
+    """
+
+    def shown(self) -> str:
+        """The purge as a person would type it."""
+        ...
+
+    def purge(self) -> Fact[str]:
+        """Have it forget the service's answers. Known, with what was said, only where that was accepted."""
+        ...
+
+    def check(self) -> Fact[str]:
+        """Whether a purge would be accepted, found out without anybody noticing."""
+        ...
+
+    def passed(self, headers: dict[str, str]) -> bool:
+        """False where an answer with these headers, lower case, surely did not come by this cache."""
+        ...
+
+
 class Probe(Protocol):
     """One way to look at a service's health."""
 

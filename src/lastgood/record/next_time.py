@@ -5,7 +5,7 @@ from typing import Final
 
 from lastgood.model.duration import spoken
 from lastgood.model.errors import Exit
-from lastgood.model.event import Judged
+from lastgood.model.event import Failure, Judged, Run
 from lastgood.model.release import Grade, Image
 from lastgood.model.step import DownStep, LossyDownStep
 from lastgood.record.incident import Incident, blamed, failures, left, stopped
@@ -58,11 +58,23 @@ def _of_the_end(found: Incident) -> Iterator[Rich]:
     if ended is None:
         yield ("The run has no end. Is it still going on?",)
     elif ended.exit is Exit.MITIGATED:
-        yield ("Git does not say yet what runs. Who settles it? ", Q(f"lastgood settle {found.run.id}"))
+        if cached(found.run):
+            yield (
+                "Customers may still get something else from the CDN. Who sees to it? ",
+                Q(f"lastgood resume {found.run.id}"),
+            )
+        if not cached(found.run, alone=True):
+            yield ("Git does not say yet what runs. Who settles it? ", Q(f"lastgood settle {found.run.id}"))
     elif ended.exit is not Exit.DONE:
         yield ("The run ended with ", Q(ended.what), " What serves now, and who looks after it?")
     if found.winner is not None and not condemned(found):
         yield ("No release was shown to be bad by it. What is to become of the one that was left?",)
+
+
+def cached(run: Run, *, alone: bool = False) -> bool:
+    """Whether a CDN did not follow; `alone`: and all else is settled."""
+    kinds = {failure.kind for failure in run.failures.values()}
+    return Failure.STALE in kinds and not (alone and {Failure.UNSETTLED, Failure.CONTRADICTED} & kinds)
 
 
 def condemned(found: Incident) -> tuple[tuple[str, Image, str], ...]:
@@ -111,7 +123,7 @@ def _besides(found: Incident) -> Iterator[Rich]:
             "Configuration went back too; what of it is still wanted comes with the new release: ",
             Q(", ".join(paths)),
         )
-    if run.ended and run.ended.exit is Exit.MITIGATED:
+    if run.ended and run.ended.exit is Exit.MITIGATED and not cached(run, alone=True):
         yield (
             "Git pins what runs first, or the next deploy brings the bad release back: ",
             Q(f"lastgood settle {run.id}"),

@@ -8,12 +8,13 @@ from functools import partial
 
 import msgspec
 
+from lastgood.judge.fresh import Sight
 from lastgood.model.command import Completed
 from lastgood.model.event import KeptFile
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.gate import Failed, Passed, Sample
 from lastgood.model.observed import HostView
-from lastgood.model.step import RenderStep, VerifyStep
+from lastgood.model.step import FreshStep, RenderStep, VerifyStep
 from lastgood.model.text import sanitise
 from lastgood.observe.together import together
 from lastgood.ports import Evidence, Keeper
@@ -62,6 +63,11 @@ def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sampl
     answers = together([partial(doing.tools.process.run, command) for _, command in wanted])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True) if a.ok}
     _keep(doing, {f"gate-{step.id}.json": told, **found})
+
+
+def keep_sights(step: FreshStep, doing: Doing, sights: Sequence[Sight]) -> None:
+    """Keep what the CDN gave, and what was there round it."""
+    _keep(doing, {f"cdn-{step.id}.json": msgspec.json.format(msgspec.json.encode(sights), indent=2)})
 
 
 def _placed(name: str, host: str, sample: Sample) -> str:

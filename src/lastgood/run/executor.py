@@ -40,10 +40,12 @@ from lastgood.model.step import (
     CaptureStep,
     CheckoutStep,
     DownStep,
+    FreshStep,
     LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
+    PurgeStep,
     RecordStep,
     ReloadStep,
     RenderStep,
@@ -372,15 +374,18 @@ def _kind(step: Step) -> Failure:
     match step:
         case RecordStep() | SyncStep() | UnpauseStep():
             return Failure.UNSETTLED
+        case PurgeStep() | FreshStep():
+            return Failure.STALE
         case CaptureStep() | PullStep() | RenderStep() | PinStep() | CheckoutStep() | PauseStep() | AwaitStep():
             return Failure.PREPARE
         case BackupStep() | SalvageStep() | TrialStep():
             return Failure.PREPARE
-        case SwitchStep() | RestartStep() | VerifyStep():
-            return Failure.IN_DOUBT
         case WatchStep():
             return Failure.ELSEWHERE
-        case StopStep() | StartStep() | DownStep() | LossyDownStep() | ReloadStep():
+        case (
+            SwitchStep() | RestartStep() | VerifyStep()
+            | StopStep() | StartStep() | DownStep() | LossyDownStep() | ReloadStep()
+        ):  # fmt: skip
             return Failure.IN_DOUBT
         case _:
             assert_never(step)

@@ -1,6 +1,7 @@
 """Tries the declared user flows once the gate has passed: what customers have to be able to do is part of the proof."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ from lastgood.model.flow import FlowRun, FlowState
 from lastgood.model.step import VerifyStep
 from lastgood.model.text import sanitise
 from lastgood.ports import Declared, Stage
+from lastgood.run import caching
 from lastgood.run.doing import Doing
 
 _PAUSE = 1.0
@@ -30,7 +32,7 @@ def tried(step: VerifyStep, doing: Doing) -> tuple[Tried, ...]:
     stage, found = doing.tools.stage(step.image.image), list[Tried]()
     for declared in (one for one in doing.tools.flows if one.name in step.flows):
         doing.tell(f"user flow: {sanitise(declared.name)}")
-        found.append(Tried(declared.name, _often(declared, stage)))
+        found.append(Tried(declared.name, caching.tried(step, doing, stage, partial(_often, declared))))
         _keep(step, doing, found[-1])
         if found[-1].run.state is FlowState.FAILED:
             break

@@ -8,6 +8,7 @@ from lastgood.model.step import (
     LossyDownStep,
     PauseStep,
     PullStep,
+    PurgeStep,
     RenderStep,
     RestartStep,
     SwitchStep,
@@ -29,6 +30,8 @@ def commands(plan: AnyPlan, group: Group, tools: dict[str, Tools]) -> dict[str, 
             found[step.id] = tuple(command.shown() for command in engine.render(target, step, step.compose))
         elif isinstance(step, DownStep | LossyDownStep):
             found[step.id] = down_lines(step.descent)
+        elif isinstance(step, PurgeStep) and (cache := tools[step.service].cache):
+            found[step.id] = (cache().shown(),)
         elif isinstance(step, PauseStep | UnpauseStep) and step.command:
             found[step.id] = (Command(step.command, host=step.host).shown(),)
     return found

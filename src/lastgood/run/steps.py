@@ -19,10 +19,12 @@ from lastgood.model.step import (
     CheckoutStep,
     DownStep,
     EngineStep,
+    FreshStep,
     LossyDownStep,
     PauseStep,
     PinStep,
     PullStep,
+    PurgeStep,
     RecordStep,
     ReloadStep,
     RenderStep,
@@ -45,11 +47,11 @@ from lastgood.observe.world import facts_now
 from lastgood.plan.gate import UNJUDGED, Question, limits, runs_image
 from lastgood.plan.moves import WITHOUT
 from lastgood.plan.planner import merged
-from lastgood.run import aside, checkout, flows
+from lastgood.run import aside, caching, checkout, flows
 from lastgood.run.desk import Desk, repository
 from lastgood.run.doing import Doing, Outcome, Sights, seen
 from lastgood.run.evidence import keep_rendered, keep_sample
-from lastgood.run.gate import dependency_down, unseen, watch
+from lastgood.run.gate import dependency_down, unseen
 from lastgood.run.record import pin, record
 from lastgood.run.watching import watched
 
@@ -89,6 +91,10 @@ def perform(step: Step, doing: Doing) -> Outcome:  # noqa: C901, PLR0911, PLR091
         case RecordStep():
             attempt = next(a for a in doing.run.plan.attempts if step in a.steps)
             return record(step, doing.desk, doing.run, attempt)
+        case PurgeStep():
+            return caching.purge(step, doing)
+        case FreshStep():
+            return caching.fresh(step, doing)
         case PauseStep() | UnpauseStep():
             return aside.switch(step, doing.tools, doing.child)
         case AwaitStep():
@@ -300,7 +306,7 @@ def _back(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
 def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     asked = question(step, doing, seen(hosts[0], doing))
     target = msgspec.structs.replace(doing.target, hosts=hosts)
-    decision, sample = watch(target, doing.tools, asked, doing.tell)
+    decision, sample, kept = caching.watched(step, doing, target, asked)
     keep_sample(step, doing, decision, sample)
     if isinstance(decision, Passed):
         return _passed(step, doing, hosts, decision)
@@ -314,6 +320,9 @@ def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     down = dependency_down(sample)
     if down:
         return StepFailed(step.id, f"{down}, so the release cannot be blamed", Failure.ELSEWHERE)
+    if kept:
+        because = f"a cache answers for it ({kept}), so the release cannot be blamed: {decision.because}"
+        return StepFailed(step.id, because, Failure.ELSEWHERE)
     kind = Failure.PREPARE if decision.signature == UNJUDGED else Failure.RELEASE  # nothing was said about the release
     return StepFailed(step.id, decision.because, kind, decision.signature)
 
@@ -326,10 +335,10 @@ def _passed(step: VerifyStep, doing: Doing, hosts: tuple[str, ...], decision: Pa
         asked = question(step, doing, seen(hosts[0], doing))
         once = msgspec.structs.replace(asked.limits, passes=1, window=0.0)
         target = msgspec.structs.replace(doing.target, hosts=hosts)
-        after, sample = watch(target, doing.tools, msgspec.structs.replace(asked, limits=once), doing.tell)
+        after, sample, kept = caching.watched(step, doing, target, msgspec.structs.replace(asked, limits=once))
         if not isinstance(after, Passed):
             keep_sample(step, doing, after, sample)
-            kind = Failure.IN_DOUBT if unseen(sample) else Failure.RELEASE
+            kind = Failure.IN_DOUBT if unseen(sample) else Failure.ELSEWHERE if kept else Failure.RELEASE
             return StepFailed(step.id, f"after the user flows: {after.because}", kind, after.signature)
     if broken:
         return broken

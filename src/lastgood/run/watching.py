@@ -22,9 +22,10 @@ from lastgood.model.step import WatchStep
 from lastgood.model.text import sanitise
 from lastgood.observe import symptoms
 from lastgood.plan.gate import Question, limits
+from lastgood.run import caching
 from lastgood.run.doing import Doing
 from lastgood.run.doing import seen as _seen
-from lastgood.run.gate import unseen, watch
+from lastgood.run.gate import unseen
 
 _NANO: Final = 1_000_000_000
 _NAMED: Final = 3
@@ -67,8 +68,8 @@ def _fallen(step: WatchStep, doing: Doing, hosts: Sequence[str]) -> StepFailed |
     numbers = limits(target.gate, seen.healthcheck)
     few = msgspec.structs.replace(numbers, passes=1, window=0.0, limit=numbers.passes * numbers.interval)
     allowed = old if doing.run.plan.action != "rollback" else {}
-    decision, sample = watch(target, doing.tools, Question(step.image, few, allowed), doing.tell)
-    if isinstance(decision, Failed) and not unseen(sample):
+    decision, sample, kept = caching.watched(step, doing, target, Question(step.image, few, allowed))
+    if isinstance(decision, Failed) and not unseen(sample) and not kept:
         because = f"it passed, and {spoken(step.seconds)} later it does not: {decision.because}"
         return StepFailed(step.id, because, Failure.RELEASE, decision.signature)
     return None
