@@ -9,6 +9,7 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Entry, Event, Failure, Resumed, Run, RunStarted, StepDone, StepFailed, StepStarted
 from lastgood.model.plan import ReversiblePlan
 from lastgood.model.release import Evidence, Grade
+from lastgood.model.step import FreshStep, WatchStep
 from lastgood.plan.moves import Do, End, Move
 from lastgood.plan.verdicts import condemned, verdicts
 from lastgood.plan.walk import next_move, winner
@@ -107,6 +108,54 @@ def test_preparations_that_come_next_must_be_taken_together() -> None:
 def test_the_end_must_follow_from_the_journal(events: list[Event], exit_: Exit) -> None:
     move = next_move(run(TWO, *events), 0)
     assert exits(move) is exit_
+
+
+def looked_at() -> ReversiblePlan:
+    """What customers get from a CDN, and the logs, are looked at once git has it."""
+    one = attempt(1, "v2")
+    fresh = FreshStep("1.fresh", "shop", "cloudflare", "because")
+    watch = WatchStep("1.watch", "shop", one.parts[0].image, ("local",), 30.0, "because")
+    return plan(msgspec.structs.replace(one, steps=(*one.steps, fresh, watch)), attempt(2, "v1"))
+
+
+NO_GIT = [*PASSED, *failed("1.record", Failure.UNSETTLED)]
+IN_GIT = [*PASSED, *done("1.record")]
+STALE = failed("1.fresh", Failure.STALE, "the CDN still serves something else")
+
+
+@pytest.mark.parametrize(
+    ("events", "next_"),
+    [
+        (IN_GIT, ("1.fresh",)),
+        (NO_GIT, ("1.fresh",)),
+        ([*NO_GIT, *STALE], ("1.watch",)),
+        ([*NO_GIT, *STALE, *done("1.watch"), AGAIN], ("1.record",)),
+        ([*IN_GIT, *STALE, *done("1.watch"), AGAIN], ("1.fresh",)),
+    ],
+)
+def test_what_customers_get_must_be_looked_at_whatever_is_not_settled(
+    events: list[Event], next_: tuple[str, ...]
+) -> None:
+    assert ids(next_move(run(looked_at(), *events), 0)) == next_
+
+
+@pytest.mark.parametrize(
+    ("events", "exit_", "said"),
+    [
+        ([*IN_GIT, *done("1.fresh", "1.watch")], Exit.DONE, "serves v2."),
+        ([*NO_GIT, *done("1.fresh", "1.watch")], Exit.MITIGATED, "serves v2: mitigated, not resolved. Git does not"),
+        ([*IN_GIT, *STALE, *done("1.watch")], Exit.MITIGATED, "runs v2: mitigated, not resolved: the CDN still serves"),
+        ([*NO_GIT, *STALE, *done("1.watch")], Exit.MITIGATED, "serves something else. Git does not say so yet."),
+        ([*IN_GIT, *done("1.fresh"), *failed("1.watch")], Exit.NEEDS_HUMAN, "passed the gate, and does not any more"),
+        ([*IN_GIT, *STALE, *failed("1.watch")], Exit.NEEDS_HUMAN, "passed the gate, and does not any more"),
+    ],
+)
+def test_every_look_after_the_proof_must_count_at_the_end(events: list[Event], exit_: Exit, said: str) -> None:
+    move = next_move(run(looked_at(), *events), 0)
+    assert exits(move) is exit_
+    assert isinstance(move, End)
+    assert said in move.what
+    assert move.winner == looked_at().attempts[0]
 
 
 def test_done_must_have_seen_the_gate_pass() -> None:

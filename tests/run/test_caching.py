@@ -9,6 +9,8 @@ import msgspec
 import pytest
 from fault_words import shipped, state
 
+from lastgood.model.details import FLOWS, UNTRIED
+from lastgood.model.duration import Duration
 from lastgood.model.errors import Exit
 from lastgood.model.event import RunEnded
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, GOOD
@@ -56,7 +58,7 @@ def test_customers_must_get_the_good_page_as_soon_as_it_runs(shop: Fronted) -> N
     assert good_for_customers(shop)
     assert shop.behind.shelf.purged == 1
     order = [step.partition(".")[2] for step in steps(shop) if step.startswith("1.")]
-    assert order[-5:] == ["switch.local", "purge", "verify", "record", "fresh"]
+    assert order[-6:] == ["switch.local", "purge", "verify", "record", "fresh", "watch"]
 
 
 def test_a_refused_purge_must_neither_condemn_a_release_nor_end_as_success(shop: Fronted) -> None:
@@ -151,6 +153,33 @@ def test_customers_must_not_wait_for_git(shop: Fronted) -> None:
     shop.remote_comes_back()
     assert shop.resume().exit is Exit.DONE
     assert good_for_customers(shop)
+
+
+def test_what_a_cache_keeps_must_be_no_failure_that_comes_later(shop: Fronted) -> None:
+    shop.target = msgspec.structs.replace(shop.target, watch=Duration(30))
+    shop.behind.refuses = DENIED
+    end = shop.rollback()
+    assert (end.exit, state(shop)) == (Exit.MITIGATED, (["v2"], "v2", False))
+    assert shop.judged()["v2"] == "verified"
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_a_user_flow_that_a_cache_answers_must_condemn_no_release(shop: Fronted, *, by_itself: bool) -> None:
+    shop.flow(by_itself=by_itself)
+    shop.behind.refuses = DENIED
+    assert (shop.rollback().exit, shop.versions()) == (Exit.MITIGATED, ["v2"])
+    run = shop.run()
+    assert run
+    details = run.done["1.verify"].details
+    assert (UNTRIED in details, FLOWS in details) == (by_itself, not by_itself)
+    shop.behind.refuses = ""
+    assert shop.resume().exit is Exit.DONE
+    assert good_for_customers(shop)
+
+
+def test_a_user_flow_that_fails_without_any_cache_must_still_do(shop: Fronted) -> None:
+    shop.flow(by_itself=True, wanted="v1")
+    assert (shop.rollback().exit, shop.versions()) == (Exit.DONE, ["v1"])
 
 
 def test_what_was_before_must_come_back_for_customers_as_well(place: Path) -> None:

@@ -4,13 +4,16 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
 
+from lastgood.effects.secrets import LocalSecrets
 from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.target import Adapter, Cdn, Target
-from lastgood.ports import Http, Response, Tools
+from lastgood.model.flow import FlowRun, failed, passed
+from lastgood.model.target import Adapter, Cdn, FlowSpec, Target
+from lastgood.ports import Declared, Http, Response, Stage, Tools
 from tests.standin.cdn import Shelf
 from tests.standin.services import Answer
 from tests.standin.web import HEALTH
@@ -99,7 +102,7 @@ class Purger:
         return "purge the shop"
 
     def check(self) -> Fact[str]:
-        return Known("it would")
+        return Unknown(self._world.behind.refuses) if self._world.behind.refuses else Known("it would")
 
     def passed(self, headers: dict[str, str]) -> bool:  # noqa: ARG002 - the port's signature
         return True
@@ -115,8 +118,31 @@ class Purger:
         return Known("it forgot")
 
 
+class Buys:
+    """A user flow: the page has to be that of the release. `by_itself`: as a browser asks, past our HTTP."""
+
+    def __init__(self, world: "Fronted", *, by_itself: bool, wanted: str) -> None:
+        self._world = world
+        self._by_itself = by_itself
+        self._wanted = wanted
+
+    def missing(self) -> str:
+        return ""
+
+    def run(self, stage: Stage) -> FlowRun:
+        if self._by_itself:
+            page = self._world.customers()
+        else:
+            found = stage.http.ask(PAGE)
+            page = found.value.body.decode() if isinstance(found, Known) else ""
+        good = f"/app-{self._wanted or stage.image.tag}.js" in page
+        return passed(("look",)) if good else failed(("look",), f"it shows {page}", "another page")
+
+
 class Fronted(World):
     """One target, `shop/prod`, behind a CDN."""
+
+    flows: tuple[Declared, ...] = ()
 
     def _outside(self) -> Outside:
         return Behind()
@@ -136,7 +162,17 @@ class Fronted(World):
         """A fresh process's tools."""
         with super().tools() as tools:
             cache = (lambda: Purger(self)) if self.target.cdn else None
-            yield dataclasses.replace(tools, http=Front(tools.http, self.behind), cache=cache)
+            http = Front(tools.http, self.behind)
+            stage = partial(Stage, http, tools.process, LocalSecrets(tools.process, {}), tools.clock)
+            yield dataclasses.replace(
+                tools, http=http, cache=cache, flows=self.flows, stage=lambda image: stage(image, self.target.repo, {})
+            )
+
+    def flow(self, *, by_itself: bool, wanted: str = "") -> None:
+        """Declare a user flow, for the release that ought to answer unless another is wanted."""
+        self.flows = (Declared("buy", Buys(self, by_itself=by_itself, wanted=wanted), 1),)
+        spec = FlowSpec("buy", Adapter("http", NoOptions()), 1)
+        self.target = msgspec.structs.replace(self.target, flows=(spec,))
 
     def customers(self, path: str = "/") -> str:
         """What customers get."""
