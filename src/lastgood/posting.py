@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from lastgood import catalog
 from lastgood.config.load import Config
@@ -22,10 +22,11 @@ from lastgood.journal.store import Journal
 from lastgood.model.errors import LastgoodError, UsageError
 from lastgood.model.event import Entry, Resumed, RunStarted, StepDone
 from lastgood.model.facts import Fact
-from lastgood.model.message import Acknowledged, Fate, OutboxReport, Post, PostLine
+from lastgood.model.message import ASKED, Acknowledged, Ask, AskLine, Fate, Message, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
-from lastgood.outbox.collect import Here, Subscription, adopted, collect
-from lastgood.outbox.escalation import Contact, acknowledge, escalate, stopped
+from lastgood.outbox.asks import ask, standing
+from lastgood.outbox.collect import Here, Subscription, adopted, collect, theirs
+from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.postman import Bounded, Destination, World, deliver
 from lastgood.outbox.store import Outbox
 from lastgood.ports import Outside
@@ -57,11 +58,24 @@ class Repo:
         return path == self.path or self.identity(path) == self.identity(self.path)
 
 
+class Elsewhere(Protocol):
+    """What other machines say of who was called, by way of the hosts. Nothing here raises, or takes long."""
+
+    def publish(self, ask: Ask) -> None:
+        """Let them know of an ask."""
+        ...
+
+    def answered(self, stop: Message) -> Acknowledged | None:
+        """Who has it, where somebody said so there."""
+        ...
+
+
 class PostOffice:
     """The destinations that a deploy repo's configuration names, for the journal in the folder `state`."""
 
-    def __init__(self, config: Config, state: str, world: World, repo: Repo) -> None:
+    def __init__(self, config: Config, state: str, world: World, repo: Repo, calls: Elsewhere | None = None) -> None:
         self._state = state
+        self._calls = calls
         self._here = Here(Live(state).alive, repo.same)
         self._world = world
         self.path = f"{state}/outbox/{repo.tag}.db"
@@ -91,7 +105,8 @@ class PostOffice:
             now = self._world.clock.now()
             collect(journal, outbox, wanted, self._here, now)
             if self._contacts:
-                escalate(journal, outbox, self._contacts, self._here, now)
+                heard = self._calls.answered if self._calls else lambda _: None
+                escalate(journal, outbox, self._contacts, self._here, now, heard)
 
     def adopted(self, run: str, seq: int) -> None:
         """Leave it to another machine to tell what it wrote down of a run, up to line `seq`, that is taken up here.
@@ -128,18 +143,46 @@ class PostOffice:
         with contextlib.suppress(RuntimeError):  # no thread to be had: then later
             threading.Thread(target=work, name="outbox", daemon=True).start()
 
-    def take_on(self, run: str, by: str) -> Acknowledged:
-        """Note that `by` has a run that needs a person, so that nobody else is called.
+    def ask(self, message: Message, wait: float = 0.0) -> None:
+        """Keep that a person is needed though no run says so, and let the hosts know; nobody is called before `wait`.
 
-        Raises UsageError where there is no such run or it waits for nobody, JournalUnwritable and NeedsHuman where
-        journal or outbox cannot be used.
+        Without contacts nobody could be. Raises NeedsHuman where the outbox cannot be used.
+        """
+        if self._contacts:
+            with Outbox(self.path) as outbox:
+                made = ask(outbox, message, wait, self._world.clock.now())
+            if made and self._calls:
+                self._calls.publish(made)
+
+    def asks(self) -> tuple[AskLine, ...]:
+        """The asks that stand. Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used."""
+        with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
+            found = [(one, acknowledged(journal, outbox, one.message)) for one in standing(journal, outbox, self._here)]
+        return tuple(_asked(one.message, who) for one, who in found)
+
+    def stop(self, name: str) -> tuple[Message, Acknowledged | None, bool]:
+        """What is known here of a stop or an ask by its id or the beginning of that: what, who has it, whether ours.
+
+        Raises UsageError where there is none or it waits for nobody, and as `asks` does.
         """
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
-            found = journal.find(run)
-            stop = next((one for one in stopped(journal, outbox, self._here) if one.run == found), None)
-            if stop is None:
-                raise UsageError(f"Run {found} waits for nobody.", next=(f"lastgood show {found}", "lastgood runs"))
-            return acknowledge(outbox, stop, by, self._world.clock.now())
+            if name.startswith(ASKED):
+                found = name
+                messages = [one.message for one in standing(journal, outbox, self._here)]
+                messages = [one for one in messages if one.run.startswith(name)]
+            else:
+                found = journal.find(name)
+                messages = [one for one in stopped(journal, outbox, self._here, anywhere=True) if one.run == found]
+            if len(messages) != 1:
+                what = f"{found} waits for nobody." if not messages else f"Several begin with {found}."
+                raise UsageError(what, next=("lastgood outbox", "lastgood runs"))
+            (one,) = messages
+            return one, acknowledged(journal, outbox, one), one.seq > theirs(outbox, one.run)
+
+    def has(self, stop: Message, made: Acknowledged) -> None:
+        """Note who has what the journal cannot tell of. Raises NeedsHuman where the outbox cannot be used."""
+        with Outbox(self.path) as outbox:
+            acknowledge(outbox, stop, made)
 
     def ticked(self) -> None:
         """Note that a timer worked the outbox just now. Raises NeedsHuman where that cannot be noted."""
@@ -167,7 +210,8 @@ class PostOffice:
         """What waits, and the newest that arrived. Raises NeedsHuman where the outbox cannot be read."""
         with Outbox(self.path) as outbox:
             posts = outbox.posts(limit)
-        return OutboxReport(tuple(one.name for one in self.destinations), tuple(self._line(post) for post in posts))
+        names = tuple(one.name for one in self.destinations)
+        return OutboxReport(names, tuple(self._line(post) for post in posts), self.asks())
 
     def _line(self, post: Post) -> PostLine:
         told, because = post.message, post.because
@@ -185,6 +229,11 @@ class PostOffice:
             because=because,
             where=post.where,
         )
+
+
+def _asked(one: Message, who: Acknowledged | None) -> AskLine:
+    by = who.by if who else ""
+    return AskLine(one.run, one.target, one.action, one.at // _NANO, one.what, one.because, one.next, by)
 
 
 def _checked(one: Destination, outside: Outside) -> Fact[str]:

@@ -37,6 +37,7 @@ class Retold(msgspec.Struct, frozen=True):
     decided: str
     mitigated: str
     resolved: str
+    acknowledged: str
     questions: tuple[str, ...]
     text: str
 
@@ -78,6 +79,7 @@ def _told(found: Incident, text: str) -> Retold:
         decided=_iso(times.decided),
         mitigated=_iso(times.mitigated),
         resolved=_iso(times.resolved),
+        acknowledged=_iso(times.acknowledged),
         questions=tuple(plain(one) for one in questions(found)),
         text=text,
     )

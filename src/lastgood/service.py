@@ -14,7 +14,7 @@ from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit, LastgoodError, Refused, UsageError
-from lastgood.model.event import Entry, Event, Run, RunEnded
+from lastgood.model.event import Acked, Entry, Event, Run, RunEnded, Ticked
 from lastgood.model.observed import Observed
 from lastgood.model.plan import Approved, NothingToDo, auto_approve
 from lastgood.model.report import History, Planned, Status
@@ -27,7 +27,7 @@ from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, deployed, executor, lease, spelled, trail
+from lastgood.run import adoption, checkout, deployed, executor, lease, notes, spelled, trail
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lastgood.git.revert import CodeRepo
     from lastgood.model.revert import Suspects
     from lastgood.posting import PostOffice
+    from lastgood.run.calls import Calls
 
 
 @dataclass(frozen=True)
@@ -245,20 +246,35 @@ class Service:
         """One run, added up from the journal."""
         return fold(self.journal.entries(run))
 
-    def note(self, run_id: str, event: Event) -> None:
-        """Add to the record of a run what a person says about it, here and on its hosts.
+    def note(self, run_id: str, event: Event) -> tuple[str, ...]:
+        """Add to the record of a run what a person says about it, here and on its hosts; the hosts that know it now.
 
-        Raises Refused where it stopped half-way: whoever takes it up would not know of it.
+        Raises Refused for a point of the checklist where it stopped half-way: that is for whoever takes it up.
         """
         self.adopt(run_id)
-        run = self.run(run_id)
-        if (run.ended is None or run.ended.exit is Exit.IN_DOUBT) and not self.live.alive(run_id):
-            raise Refused(f"Run {run_id} stopped half-way.", next=(f"lastgood resume {run_id}",))
-        self.journal.append(run_id, event, SystemClock().now())
-        service, _, env = run.plan.target.partition("/")
-        desk = self._desk(self.group(service, env), Teller(lambda _: None, lambda _: None))
-        if not self.live.alive(run_id):  # else the run itself has lines on their way there
-            trail.told_later(desk, run_id, run.plan.hosts if run.plan.action != "check" else ())
+        plan = self.run(run_id).plan
+        if self.live.alive(run_id):  # the run itself tells the hosts
+            self.journal.append(run_id, event, SystemClock().now())
+            return plan.hosts
+
+        def still() -> None:
+            ended = self.run(run_id).ended
+            if not isinstance(event, Acked) and (ended is None or ended.exit is Exit.IN_DOUBT):
+                raise Refused(f"Run {run_id} stopped half-way.", next=(f"lastgood resume {run_id}",))
+
+        return notes.note(self.desk(plan.target), run_id, event, plan.hosts if plan.action != "check" else (), still)
+
+    def desk(self, name: str) -> Desk:
+        """The desk of a target by its name, at which nobody listens. Raises UsageError where it is not configured."""
+        service, _, env = name.partition("/")
+        return self._desk(self.group(service, env), Teller(lambda _: None, lambda _: None))
+
+    @cached_property
+    def calls(self) -> "Calls":
+        """What the hosts know of the people who were called."""
+        from lastgood.run.calls import Calls
+
+        return Calls(self.desk, self._learnt)
 
     def resume(self, run_id: str, tell: Teller, *, aborting: bool = False, take_over: bool = False) -> RunEnded:
         """Take a run up again, or put back what was before it.
@@ -281,9 +297,13 @@ class Service:
         repo = lambda target: self.tools(target).repo  # noqa: E731 - one expression, used once
         before = len(self.journal.entries(run_id))
         adoption.adopt(run_id, self.journal, self._workshop.files, self.targets(), repo)
-        after = len(self.journal.entries(run_id))
-        if after > before and self.tells:
-            self.post_office.adopted(run_id, after)
+        self._learnt(run_id, before)
+
+    def _learnt(self, run_id: str, before: int) -> None:
+        """Leave it to the machine that went on with a run to tell of that; what people say of it is no going on."""
+        new = self.journal.entries(run_id)[before:]
+        if self.tells and any(not isinstance(each.event, Ticked | Acked) for each in new):
+            self.post_office.adopted(run_id, new[-1].seq)
 
     def unfinished(self) -> str:
         """The one run that can be taken up, of this machine or by a lease on a host.
@@ -361,7 +381,7 @@ class Service:
         from lastgood.posting import PostOffice, Repo
 
         world = World(PlainHttp(), self._workshop.secrets, SystemClock())
-        return PostOffice(self.config, self._places.state, world, Repo(self.repo, self._workshop.identity))
+        return PostOffice(self.config, self._places.state, world, Repo(self.repo, self._workshop.identity), self.calls)
 
     def _desk(self, group: Group, tell: Teller) -> Desk:
         return Desk(

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from postal import MACHINE, Postal, Told, end
+from postal import MACHINE, NANO, Postal, Told, end
 
 from lastgood.config.load import load
 from lastgood.effects.http import PlainHttp
 from lastgood.effects.process import LocalProcess
 from lastgood.effects.secrets import LocalSecrets
-from lastgood.journal.store import Journal
 from lastgood.model.errors import ConfigError, Exit, UsageError
-from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
-from lastgood.model.message import Kind, Message
+from lastgood.model.event import Acked, Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
+from lastgood.model.forge import AWAITS_MERGE
+from lastgood.model.message import Acknowledged, Kind, Message
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, stopped
 from lastgood.outbox.postman import World
 from lastgood.outbox.store import Outbox
@@ -92,12 +92,18 @@ def test_a_call_must_say_what_one_needs_to_go_on(postal: Postal) -> None:
     assert all("At risk" in text for text in (said, markdown(post.message), markup(post.message)))
 
 
-def test_whoever_has_it_must_end_the_calling(postal: Postal, ann: Told, bo: Told) -> None:
+def has(postal: Postal, found: Message, by: str = "ann@laptop") -> None:
+    """What an older lastgood noted in the outbox alone."""
+    with Outbox(postal.path) as outbox:
+        acknowledge(outbox, found, Acknowledged(found.run, found.target, by, postal.clock.now() // NANO))
+
+
+def test_whoever_has_it_must_end_the_calling_and_the_first_one_stays(postal: Postal, ann: Told, bo: Told) -> None:
     found = stops(postal)
     postal.works()
+    postal.writes(RUN, Acked("ann@laptop", "terminal", 7 * NANO), TICKED, Acked("bo@desk", "terminal", 9 * NANO))
     with Outbox(postal.path) as outbox:
-        first = acknowledge(outbox, found, "ann@laptop", postal.clock.now())
-        assert acknowledge(outbox, found, "bo@desk", postal.clock.now()) == first
+        assert acknowledged(postal.journal, outbox, found) == Acknowledged(RUN, "shop-api/prod", "ann@laptop", 7)
     postal.clock.by += 3600
     postal.works()
     assert (len(ann.keys), bo.keys) == (1, [])
@@ -106,16 +112,14 @@ def test_whoever_has_it_must_end_the_calling(postal: Postal, ann: Told, bo: Told
 def test_a_call_that_still_waits_must_be_taken_back(postal: Postal, ann: Told) -> None:
     found = stops(postal)
     postal.collects()
-    with Outbox(postal.path) as outbox:
-        acknowledge(outbox, found, "ann@laptop", postal.clock.now())
+    has(postal, found)
     postal.works()
     assert ann.keys == []
     assert postal.fates() == ["superseded"]
 
 
 def test_going_on_must_end_the_calling_and_stopping_again_must_call_again(postal: Postal, ann: Told, bo: Told) -> None:
-    with Outbox(postal.path) as outbox:
-        acknowledge(outbox, stops(postal), "ann@laptop", postal.clock.now())
+    has(postal, stops(postal))
     postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"))
     postal.alive.add(RUN)
     postal.clock.by += 3600
@@ -191,17 +195,30 @@ def test_a_run_that_waits_for_nobody_must_not_be_taken_on(postal: Postal) -> Non
     office = PostOffice(config, str(postal.folder), world, Repo("/deploy", lambda path: path))
     postal.writes(RUN, begun(), end())
     with pytest.raises(UsageError) as raised:
-        office.take_on(RUN, "ann@laptop")
+        office.stop(RUN)
     assert "waits for nobody" in raised.value.what
-    with pytest.raises(UsageError):
-        office.take_on("nosuch", "ann@laptop")
+    for name in ("nosuch", "ask-nosuch"):
+        with pytest.raises(UsageError):
+            office.stop(name)
     postal.clock.by += 60
     postal.writes(LATER, begun(), RunEnded(Exit.IN_DOUBT, "x"))
-    made = office.take_on(LATER[:13], "ann@laptop")
-    assert (made.run, made.by) == (LATER, "ann@laptop")
-    with Journal(postal.journal.path) as journal, Outbox(office.path) as outbox:
-        (found,) = stopped(journal, outbox, postal.here)
-        assert acknowledged(outbox, found) == made
+    stop, who, ours = office.stop(LATER[:13])
+    assert (stop.run, who, ours) == (LATER, None, True)
+
+
+@pytest.mark.parametrize(("signature", "calls"), [(AWAITS_MERGE, True), ("", False)])
+def test_a_proposal_that_waits_for_a_merge_must_call_until_it_is_settled(
+    postal: Postal, ann: Told, bo: Told, signature: str, *, calls: bool
+) -> None:
+    waits = StepFailed("record", "proposed: pull/7", Failure.UNSETTLED, signature, ("merge pull/7",))
+    postal.writes(RUN, begun(), StepStarted("record"), waits, RunEnded(Exit.MITIGATED, "It serves.", (), waits.next))
+    postal.works()
+    assert bool(ann.keys) is calls
+    assert not calls or "merge pull/7" in postal.posts()[0].message.next
+    postal.writes(RUN, Resumed(f"ann@{MACHINE}", aborting=False, lease="t"), end())
+    postal.clock.by += 3600
+    postal.works()
+    assert bo.keys == []
 
 
 GROUP = "notifiers: {group: {kind: wecom, token: 'env:T'}, quiet: {kind: alertmanager, url: 'http://a'}}\n"

@@ -98,11 +98,13 @@ def _accepted(session: Session, chosen: "Group", plan: LossyPlan, approval: str 
     """The plan, with each of its losses accepted by its name: no flag and no program can do that."""
     again = approving(session, plan.digest, chosen)
     if not session.interactive:
-        raise ConsentNeeded(
+        needed = ConsentNeeded(
             "Nothing was touched: the plan loses data, and only a person on a terminal can accept that.",
             because=tuple(f"{loss.called}, up to {loss.most}" for loss in plan.losses),
             next=(f"on a terminal: {again}", f"lastgood rollback {chosen.service} {chosen.env} --image-only"),
         )
+        needed.by_person = True
+        raise needed
     if approval is not None and not plan.digest.startswith(approval):
         raise _moved(chosen, plan, approval)
     accepted = []

@@ -120,22 +120,28 @@ def restore(  # noqa: PLR0913, PLR0917 - one parameter per option
       lastgood db restore shop-api prod --resume
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.text_backups import restored_text, restoring_text
+    from lastgood.cli.unattended import Watch
     from lastgood.model.errors import UsageError
+    from lastgood.model.target import Group
 
     if (resume or aborting) + back + bool(backup) != 1 and not (back and backup and not (resume or aborting)):
         raise UsageError(
             "What is to be restored?", next=("BACKUP, --back, --resume or --abort", "lastgood db backups SERVICE ENV")
         )
-    tell, databases = _telling(session), session.service.databases(session.target(service, env))
-    if resume or aborting:
-        ended = databases.resume(tell, aborting=aborting, take_over=take_over)
-    else:
-        plan, run = databases.planned(backup, tell, back=back, keep_running=keep_running)
-        if dry_run:
-            session.answer("restoring", plan, restoring_text(plan, int(time.time())))
-            return 0
-        agreed = _agreed(session, plan, accept_loss, yes=yes)
-        ended = databases.restore(agreed, run, tell, take_over=take_over)
+    target_ = session.target(service, env)
+    tell, databases = _telling(session), session.service.databases(target_)
+    if dry_run and not (resume or aborting):
+        plan, _ = databases.planned(backup, tell, back=back, keep_running=keep_running)
+        session.answer("restoring", plan, restoring_text(plan, int(time.time())))
+        return 0
+    with Watch(session, session.service, Group.of(target_), "restoring the database") as watch:
+        if resume or aborting:
+            ended = databases.resume(tell, aborting=aborting, take_over=take_over)
+        else:
+            plan, run = databases.planned(backup, tell, back=back, keep_running=keep_running)
+            agreed = _agreed(session, plan, accept_loss, yes=yes)
+            ended = databases.restore(agreed, run, tell, take_over=take_over)
+        watch.ended(ended.exit, ended.what, ended.because, ended.next)
     session.answer("restored", ended, restored_text(ended))
     return int(ended.exit)
 

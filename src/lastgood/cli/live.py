@@ -15,6 +15,7 @@ import click
 from lastgood.cli import out
 from lastgood.cli.text_plan import sentence
 from lastgood.model.event import (
+    Acked,
     ChildStarted,
     Entry,
     Judged,
@@ -100,7 +101,7 @@ class Telling:
                 line("verdict", f"{image.name} is {grade}: {because}")
             case Said(text=text):
                 line("note", text)
-            case ChildStarted() | Kept() | LogErrors() | Ticked() | RunEnded():
+            case ChildStarted() | Kept() | LogErrors() | Ticked() | Acked() | RunEnded():
                 pass
 
     def _line(self, word: str, text: str) -> None:

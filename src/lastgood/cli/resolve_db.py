@@ -7,11 +7,12 @@ from lastgood.cli import out
 from lastgood.cli.asking import asked
 from lastgood.cli.session import Session
 from lastgood.cli.text_db import resolution_text
+from lastgood.cli.unattended import Watch
 from lastgood.database import resolve
 from lastgood.database.choices import addressed
 from lastgood.model.errors import Exit
 from lastgood.model.standing import Resolution, Truth
-from lastgood.model.target import Target
+from lastgood.model.target import Group, Target
 
 NONE: Final = "none"
 """How the version of a database without any migration is called on the command line."""
@@ -27,6 +28,14 @@ _EXITS: Final = {
 
 def resolved(session: Session, target: Target, version: str | None, *, yes: bool) -> int:
     """Find out what was applied and, with consent, set the version; the exit code."""
+    with Watch(session, session.service, Group.of(target), "resolving the version") as watch:
+        code = _resolved(session, target, version, yes=yes)
+        if code:
+            watch.ended(Exit(code), f"The version of the database of {target.name} was not set.")
+        return code
+
+
+def _resolved(session: Session, target: Target, version: str | None, *, yes: bool) -> int:
     here = resolving.case(session.service, target, lambda said: session.note((f"  {said}",)))
     with addressed(target):
         looked = resolve.look(here)

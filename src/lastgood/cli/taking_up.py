@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lastgood.cli.carry import carry
 from lastgood.cli.session import Session
+from lastgood.cli.unattended import Watch
 from lastgood.journal.fold import fold
 from lastgood.model.errors import UsageError
 
@@ -25,13 +26,11 @@ def take_up(session: Session, run: str | None, *, aborting: bool = False, take_o
 
 def taken_up(session: Session, service: "Service", run: str, *, aborting: bool, take_over: bool) -> int:
     """Carry on with a run of a deploy repo; its exit code."""
-    folded = fold(session.journal.entries(run))
-    return carry(
-        session,
-        folded.plan.target,
-        lambda tell: service.resume(run, tell, aborting=aborting, take_over=take_over),
-        folded.plan,
-    )
+    plan = fold(session.journal.entries(run)).plan
+    service_name, _, env = plan.target.partition("/")
+    with Watch(session, service, service.group(service_name, env), "abort" if aborting else "resume") as watch:
+        act = watch.ends(lambda tell: service.resume(run, tell, aborting=aborting, take_over=take_over))
+        return carry(session, plan.target, act, plan)
 
 
 def _found(session: Session, run: str) -> "tuple[str, Service]":

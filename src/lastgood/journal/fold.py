@@ -72,7 +72,7 @@ class _Total:
                 self._look_again()
             case RunEnded() as event:
                 self.ended = event
-            case _:  # Kept, Judged, Ticked and Said tell the reader something and change no state
+            case _:  # Kept, Judged, Ticked, Acked and Said tell the reader something and change no state
                 pass
 
     def _set(self, step: str, state: StepState) -> None:

@@ -66,9 +66,10 @@ class PathConflict(LastgoodError):
 
 
 class ConsentNeeded(LastgoodError):
-    """There is a plan, and nobody who may approve it has done so."""
+    """There is a plan, and nobody who may approve it has done so. `by_person`: no program may, whatever it says."""
 
     exit = Exit.CONSENT_NEEDED
+    by_person = False
 
 
 class InDoubt(LastgoodError):

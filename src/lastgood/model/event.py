@@ -136,6 +136,14 @@ class Ticked(msgspec.Struct, frozen=True, tag="ticked", tag_field="event"):
     because: str = ""
 
 
+class Acked(msgspec.Struct, frozen=True, tag="acknowledged", tag_field="event"):
+    """A person said at `at`, in Unix nanoseconds, that they have a run that needs one. `how` is how they said so."""
+
+    by: str
+    how: str
+    at: int
+
+
 class Said(msgspec.Struct, frozen=True, tag="said", tag_field="event"):
     """Something worth telling the reader that is no step: a decision to walk on, a moved branch, a retry."""
 
@@ -169,6 +177,7 @@ Event: TypeAlias = (
     | LogErrors
     | Judged
     | Ticked
+    | Acked
     | Said
     | Resumed
     | RunEnded

@@ -1,10 +1,14 @@
 """What a host of git knows beside git: protection, proposals to merge, runs of CI."""
 
 import enum
+from typing import Final
 
 import msgspec
 
 from lastgood.model.facts import Fact
+
+AWAITS_MERGE: Final = "waits for a merge"
+"""The signature of a step that goes no further until a person has merged something."""
 
 
 class Protection(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What is told to the world outside about a run, and what became of telling it. Values only."""
 
 import enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -126,8 +126,40 @@ class Acknowledged(msgspec.Struct, frozen=True):
     at: int
 
 
+ASKED: Final = "ask-"
+"""How the id of an `Ask` begins, which no run's does."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """That a person is needed where no run says so, since none was begun; `message.run` is the id of this itself.
+
+    `cause` tells it from other asks about the same target, `seen` is when it was met last, in Unix nanoseconds. Nobody
+    is called before `wait` seconds are over. `over` says why nobody is any more.
+    """
+
+    message: Message
+    cause: str
+    seen: int
+    wait: float = 0.0
+    over: str = ""
+
+
+class AskLine(msgspec.Struct, frozen=True):
+    """An ask that stands, as it is printed. `at` is in Unix seconds; `by` is who has it, empty where nobody does."""
+
+    id: str
+    target: str
+    action: str
+    at: int
+    what: str
+    because: tuple[str, ...]
+    next: tuple[str, ...]
+    by: str = ""
+
+
 class OutboxReport(msgspec.Struct, frozen=True):
-    """The outbox: `destinations` that are configured, and posts, oldest first."""
+    """The outbox: `destinations` that are configured, posts, oldest first, and the `asks` that stand."""
 
     destinations: tuple[str, ...]
     posts: tuple[PostLine, ...]
+    asks: tuple[AskLine, ...] = ()

@@ -4,25 +4,24 @@ There is no daemon: any command looks at the clock, and `lastgood outbox run` fr
 Nothing here acts on a target; calling people is all that ever happens by itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
-from lastgood.journal.fold import fold
 from lastgood.journal.store import Journal
-from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, RunStarted
-from lastgood.model.message import Acknowledged, Fate, Kind, Message
+from lastgood.model.event import Acked, Entry, RunStarted
+from lastgood.model.message import Acknowledged, Ask, Fate, Kind, Message
+from lastgood.outbox.asks import standing
 from lastgood.outbox.collect import Here, theirs
-from lastgood.outbox.messages import standstill
+from lastgood.outbox.messages import settles_nothing, standstill
 from lastgood.outbox.store import Outbox
 
 _NANO: Final = 1_000_000_000
 _NEWEST: Final = 20
 _NOTE: Final = "ack:"
-_TOUCHED_NOTHING: Final = (Exit.REFUSED, Exit.LEASE_HELD, Exit.WORLD_MOVED)
+_AWHILE: Final = 30 * _NANO
 
 
 @dataclass(frozen=True)
@@ -35,75 +34,97 @@ class Contact:
     envs: tuple[str, ...] = ()
 
 
-def escalate(
+Heard: TypeAlias = Callable[[Message], Acknowledged | None]
+"""Asks the hosts of a stop who has it, as said on another machine; and has the journal know what became of its run."""
+
+
+def escalate(  # noqa: PLR0913, PLR0917 - two stores, who is called about what, at which time
     journal: Journal,
     outbox: Outbox,
     contacts: Sequence[Contact],
     here: Here,
     now: int,
+    heard: Heard = lambda _: None,
 ) -> None:
     """Put into the outbox whom it is time to call, and take back who need not be called any more.
 
-    The contacts are enlisted already. Raises NeedsHuman or JournalUnwritable where a store cannot be used.
+    The contacts are enlisted already. Before somebody is called about what has stood for a while, `heard` is asked.
+    Raises NeedsHuman or JournalUnwritable where a store cannot be used.
     """
     known = outbox.enlisted()
-    found = (one for one in stopped(journal, outbox, here) if acknowledged(outbox, one) is None)
-    stops = {one.run: one for one in found}
+    stops = _unanswered(journal, outbox, here)
+    late = [one for one in stops if now - one.message.at > _AWHILE and _missed(journal, outbox, contacts, one, now)]
+    if late:
+        for one in late:
+            if found := heard(one.message):
+                acknowledge(outbox, one.message, found)
+        stops = _unanswered(journal, outbox, here)
     for contact in contacts:
-        since = known[contact.name].since
-        mine = [one for one in stops.values() if journal.position(one.run) > since]
-        due = [one for one in mine if _is_for(contact, one) and now - one.at >= contact.after * _NANO]
-        calls = [_call(one, contact.who) for one in due]
+        calls = [_call(one.message, contact.who) for one in stops if _due(journal, outbox, contact, one, now)]
         if calls:
             outbox.take(contact.name, known[contact.name].position, calls)
+        there = {(one.message.run, one.message.seq) for one in stops}
         for post in outbox.waiting(contact.name):
-            standing = stops.get(post.message.run)
-            if standing is None or standing.seq != post.message.seq:
+            if (post.message.run, post.message.seq) not in there:
                 outbox.settle(post, Fate.SUPERSEDED, because="acknowledged, or the run went on")
 
 
-def stopped(journal: Journal, outbox: Outbox, here: Here) -> Iterator[Message]:
-    """The stops that stand: of each target the newest run, where it waits for a person and stopped on this machine."""
+def _unanswered(journal: Journal, outbox: Outbox, here: Here) -> tuple[Ask, ...]:
+    """What stands and nobody has: stops of runs, and asks."""
+    stops = (Ask(one, "", one.at) for one in stopped(journal, outbox, here))
+    both = (*stops, *standing(journal, outbox, here))
+    return tuple(one for one in both if acknowledged(journal, outbox, one.message) is None)
+
+
+def _due(journal: Journal, outbox: Outbox, contact: Contact, one: Ask, now: int) -> bool:
+    """Whether it is time to call a contact, who is new where it stopped before they were known."""
+    since = outbox.enlisted()[contact.name].since
+    new = not one.cause and journal.position(one.message.run) <= since
+    return not new and _is_for(contact, one.message) and now - one.message.at >= (contact.after + one.wait) * _NANO
+
+
+def _missed(journal: Journal, outbox: Outbox, contacts: Sequence[Contact], one: Ask, now: int) -> bool:
+    """Whether somebody is to be called who was not yet."""
+    due = (contact for contact in contacts if _due(journal, outbox, contact, one, now))
+    return any(not outbox.holds(contact.name, _call(one.message, contact.who)) for contact in due)
+
+
+def stopped(journal: Journal, outbox: Outbox, here: Here, *, anywhere: bool = False) -> Iterator[Message]:
+    """The stops that stand: of each target the newest run, where it waits for a person and stopped on this machine.
+
+    `anywhere` is for those of other machines as well.
+    """
     settled: set[str] = set()
     for run in journal.runs()[:_NEWEST]:
         entries = journal.entries(run)
         target = _target(entries)
         if target in settled or not here.tells(outbox, entries):
             continue
-        standing = standstill(entries) if not here.alive(run) else None
-        if standing and standing.seq > theirs(outbox, run):
-            yield standing
-        if standing or not _settles_nothing(entries):
+        stop = standstill(entries) if not here.alive(run) else None
+        if stop and (anywhere or stop.seq > theirs(outbox, run)):
+            yield stop
+        if stop or not settles_nothing(entries):
             settled.add(target)
 
 
-def acknowledged(outbox: Outbox, stop: Message) -> Acknowledged | None:
-    """Who said that they have it, and when; None where nobody did. A run that stops again needs it again."""
+def acknowledged(journal: Journal, outbox: Outbox, stop: Message) -> Acknowledged | None:
+    """Who said first that they have it, and when; None where nobody did. A run that stops again needs it again."""
+    said = (each for each in journal.entries(stop.run) if each.seq > stop.seq and isinstance(each.event, Acked))
+    first = next((each.event for each in said if isinstance(each.event, Acked)), None)
+    if first:
+        return Acknowledged(stop.run, stop.target, first.by, first.at // _NANO)
     noted = outbox.noted(f"{_NOTE}{stop.run}/{stop.seq}")
     return msgspec.json.decode(noted, type=Acknowledged) if noted else None
 
 
-def acknowledge(outbox: Outbox, stop: Message, by: str, now: int) -> Acknowledged:
-    """Note that somebody has it; the first one who said so stays."""
-    there = acknowledged(outbox, stop)
-    if there:
-        return there
-    made = Acknowledged(stop.run, stop.target, by, now // _NANO)
+def acknowledge(outbox: Outbox, stop: Message, made: Acknowledged) -> None:
+    """Note who has what the journal cannot tell of: an ask, or a run that another machine may be at."""
     outbox.note(f"{_NOTE}{stop.run}/{stop.seq}", msgspec.json.encode(made).decode())
-    return made
 
 
 def _target(entries: Sequence[Entry]) -> str:
     first = entries[0].event
     return first.plan.target if isinstance(first, RunStarted) else ""
-
-
-def _settles_nothing(entries: Sequence[Entry]) -> bool:
-    """Whether a run says nothing about an older stop: it touched nothing, or it is a check that did not pass."""
-    run = fold(entries)
-    if run.plan.action == "check":
-        return not (run.ended and run.ended.exit is Exit.DONE)
-    return run.ended is not None and run.ended.exit in _TOUCHED_NOTHING
 
 
 def _is_for(contact: Contact, stop: Message) -> bool:

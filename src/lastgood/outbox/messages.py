@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from lastgood.journal.fold import fold
-from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, Resumed, Run, RunEnded, RunStarted, StepState, Ticked
+from lastgood.model.errors import Exit, LastgoodError
+from lastgood.model.event import Acked, Entry, Resumed, Run, RunEnded, RunStarted, StepState, Ticked
+from lastgood.model.forge import AWAITS_MERGE
 from lastgood.model.message import Kind, Message
 from lastgood.model.plan import Attempt
 from lastgood.model.step import StartStep, StopStep, SwitchStep
+from lastgood.model.target import Group
 from lastgood.model.text import sanitise
 from lastgood.record.redact import redact
 
 _NEEDS_A_PERSON: Final = (Exit.IN_DOUBT, Exit.NEEDS_HUMAN)
+_TOUCHED_NOTHING: Final = (Exit.REFUSED, Exit.LEASE_HELD, Exit.WORLD_MOVED)
 _UNTOLD: Final = "check"
 _CLAUSES: Final = 12
 _LETTERS: Final = 500
@@ -39,8 +44,8 @@ def died(entries: Sequence[Entry]) -> Message | None:
     run = fold(entries)
     if run.ended or run.plan.action == _UNTOLD:
         return None
-    # What people tick off afterwards is no sign of life.
-    last = next(entry for entry in reversed(entries) if not isinstance(entry.event, Ticked))
+    # What people say of it afterwards is no sign of life.
+    last = next(entry for entry in reversed(entries) if not isinstance(entry.event, Ticked | Acked))
     again = (f"lastgood resume {run.id}", f"lastgood abort {run.id}", f"lastgood show {run.id}")
     what = f"Run {run.id} stopped half-way, and nobody carries it out."
     return _message(run, last, Kind.STOPPED, what, _failures(run), again)
@@ -53,7 +58,42 @@ def standstill(entries: Sequence[Entry]) -> Message | None:
         return died(entries)
     last = max(number for number, entry in enumerate(entries) if isinstance(entry.event, RunEnded))
     message = told(entries[: last + 1])
+    if message and any(failed.signature == AWAITS_MERGE for failed in run.failures.values()):
+        risk = "until it is merged, the next deploy brings back the release that was left"
+        return msgspec.structs.replace(message, kind=Kind.STOPPED, risk=(risk, *message.risk))
     return message if message and message.kind is Kind.STOPPED else None
+
+
+def asking(  # noqa: PLR0913 - the parts of a message
+    chosen: Group, action: str, ended: LastgoodError, *, then: Sequence[str], risk: Sequence[str], by: str
+) -> Message:
+    """That a command which acts on `chosen` ended so and a person is needed; whoever keeps it gives it id and time.
+
+    `then` are further commands to go on with, `by` is who gave the command.
+    """
+    return Message(
+        run="",
+        seq=1,
+        kind=Kind.STOPPED,
+        at=0,
+        target=chosen.name,
+        action=action,
+        what=_safe(ended.what),
+        services=tuple(member.service for member in chosen.members),
+        exit=int(ended.exit),
+        because=tuple(_safe(each) for each in ended.because)[:_CLAUSES],
+        next=tuple(dict.fromkeys(_safe(each) for each in (*ended.next, *then)))[:_CLAUSES],
+        by=by,
+        risk=tuple(_safe(each) for each in risk)[:_CLAUSES],
+    )
+
+
+def settles_nothing(entries: Sequence[Entry]) -> bool:
+    """Whether a run says nothing about an older stop: it touched nothing, or it is a check that did not pass."""
+    run = fold(entries)
+    if run.plan.action == "check":
+        return not (run.ended and run.ended.exit is Exit.DONE)
+    return run.ended is not None and run.ended.exit in _TOUCHED_NOTHING
 
 
 def _begun(run: Run, first: Entry) -> Message:

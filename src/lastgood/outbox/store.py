@@ -149,6 +149,19 @@ class Outbox:
             found = db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
         return str(found[0]) if found else ""
 
+    def notes(self, begin: str) -> tuple[tuple[str, str], ...]:
+        """The values that were kept by names that begin so, with these."""
+        if not self.there:
+            return ()
+        with self._told() as db:
+            query = "SELECT name, value FROM notes WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name"
+            return tuple((str(name), str(value)) for name, value in db.execute(query, (begin,)))
+
+    def holds(self, name: str, message: Message) -> bool:
+        """Whether a destination was given the message, whatever became of it."""
+        query = f"{_POST} WHERE destination = ? AND run = ? AND kind = ? AND seq = ?"
+        return bool(self._posts(query, name, message.run, message.kind.value, message.seq))
+
     def _posts(self, query: str, *values: str | int) -> tuple[Post, ...]:
         if not self.there:
             return ()

@@ -6,7 +6,19 @@ from itertools import pairwise
 import msgspec
 
 from lastgood.model.errors import Exit
-from lastgood.model.event import Entry, Failure, Kept, Resumed, Run, RunEnded, Said, StepDone, StepFailed, StepStarted
+from lastgood.model.event import (
+    Acked,
+    Entry,
+    Failure,
+    Kept,
+    Resumed,
+    Run,
+    RunEnded,
+    Said,
+    StepDone,
+    StepFailed,
+    StepStarted,
+)
 from lastgood.model.plan import Attempt
 from lastgood.model.release import Release
 from lastgood.model.step import VerifyStep
@@ -29,7 +41,8 @@ class Times(msgspec.Struct, frozen=True):
     """When what happened, in Unix seconds; None where the record does not say.
 
     `changed` is when the release that was left was committed, `detected` what a person stated, `decided` when the plan
-    was approved, `mitigated` when the release that was put back was proven, `resolved` when git and runtime agreed.
+    was approved, `mitigated` when the release that was put back was proven, `resolved` when git and runtime agreed;
+    `stopped` is when it first needed a person, `acknowledged` when one said that they have it.
     """
 
     changed: float | None
@@ -37,6 +50,8 @@ class Times(msgspec.Struct, frozen=True):
     decided: float
     mitigated: float | None
     resolved: float | None
+    stopped: float | None = None
+    acknowledged: float | None = None
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -68,7 +83,8 @@ def incident(run: Run, entries: Sequence[Entry], head: str, detected: float | No
     proven = [e.at / _NANO for e in entries if won and isinstance(e.event, StepDone) and e.event.step in proofs(won)]
     over = _over(entries)[-1].at / _NANO if ended and ended.exit is Exit.DONE and won else None
     changed = max((one.at for one in left(run)), default=None)
-    times = Times(changed, detected, entries[0].at / _NANO, max(proven, default=None), over)
+    needed, acked = _needed(entries)
+    times = Times(changed, detected, entries[0].at / _NANO, max(proven, default=None), over, needed, acked)
     kept = tuple(e.event for e in entries if isinstance(e.event, Kept))
     took = (_over(entries)[-1].at - entries[0].at) / _NANO
     return Incident(run, tuple(entries), status, times, won, took, tuple(_gaps(_over(entries))), kept, head)
@@ -146,6 +162,26 @@ def winner(run: Run) -> Attempt | None:
 def proofs(attempt: Attempt) -> tuple[str, ...]:
     """The ids of the steps that prove it: one for each service."""
     return tuple(step.id for step in attempt.steps if isinstance(step, VerifyStep) and step.probed)
+
+
+def _needed(entries: Sequence[Entry]) -> tuple[float | None, float | None]:
+    """When the run first needed a person, and when one said that they have it."""
+    acked = next((at for at, entry in enumerate(entries) if isinstance(entry.event, Acked)), None)
+    stopped = next((at for at, entry in enumerate(entries) if _stops(entry)), None)
+    if stopped is None and acked:  # its process died, which leaves no line: it was there until the line before
+        stopped = acked - 1
+    return _said(entries, stopped), _said(entries, acked)
+
+
+def _said(entries: Sequence[Entry], at: int | None) -> float | None:
+    if at is None:
+        return None
+    event = entries[at].event
+    return (event.at if isinstance(event, Acked) else entries[at].at) / _NANO
+
+
+def _stops(entry: Entry) -> bool:
+    return isinstance(entry.event, RunEnded) and entry.event.exit in (Exit.IN_DOUBT, Exit.NEEDS_HUMAN)
 
 
 def _over(entries: Sequence[Entry]) -> Sequence[Entry]:

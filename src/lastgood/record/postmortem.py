@@ -146,6 +146,7 @@ def _times(found: Incident, tz: tzinfo) -> Iterator[Block]:
         ("the plan was approved", times.decided),
         ("the release that was put back was proven", times.mitigated),
         ("git and production agreed again", times.resolved),
+        *((("it needed a person", times.stopped), ("a person had it", times.acknowledged)) if times.stopped else ()),
     )
     rows = (((name,), (_moment(at, UTC),), (_moment(at, tz),)) for name, at in points)
     yield Table(("what", "UTC", f"local ({_zone(times.decided, tz)})"), tuple(rows))
@@ -155,6 +156,7 @@ def _times(found: Incident, tz: tzinfo) -> Iterator[Block]:
         ("to mitigate, since the decision", times.decided, times.mitigated),
         ("to resolve, since the decision", times.decided, times.resolved),
         ("from the bad release to the good one", times.changed, times.mitigated),
+        *((("to acknowledge, since it stopped", times.stopped, times.acknowledged),) if times.stopped else ()),
     )
     yield Table(("time", "length"), tuple(((name,), (_length(a, b),)) for name, a, b in lengths))
 

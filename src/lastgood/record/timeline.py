@@ -6,6 +6,7 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 
 from lastgood.model.event import (
+    Acked,
     ChildStarted,
     Entry,
     Event,
@@ -82,6 +83,8 @@ def _told(event: Event, because: dict[str, str]) -> Iterator[str]:  # noqa: C901
         case Ticked(text=text, by=by, how=how):
             yield f"{text}: {'skipped' if event.skipped else 'done'}, says {by} ({how})"
             yield from filter(None, (event.because,))
+        case Acked(by=by, how=how, at=at):
+            yield f"acknowledged by {by} ({how}) at {_time(at, UTC)}"
         case Said(text=text):
             yield text
         case Resumed(by=by, aborting=aborting):

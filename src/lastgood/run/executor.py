@@ -17,6 +17,7 @@ from lastgood.model.command import Child
 from lastgood.model.errors import Exit, InDoubt, LastgoodError, Refused, WorldMoved
 from lastgood.model.event import (
     ChildStarted,
+    Entry,
     Event,
     Failure,
     Judged,
@@ -66,6 +67,7 @@ from lastgood.plan.moves import End, host_of, lost, mixed
 from lastgood.plan.verdicts import verdicts
 from lastgood.plan.walk import next_move
 from lastgood.ports import Evidence, Tools
+from lastgood.run import notes
 from lastgood.run.desk import Desk
 from lastgood.run.doing import Doing, FirstLook, Sights, seen
 from lastgood.run.evidence import Witnessed
@@ -201,7 +203,8 @@ class _Execution:
         self._leases = leases
         self._entries = list(desk.journal.entries(run))
         before = [(entry, desk.journal.sealed(entry)) for entry in self._entries]
-        self._trail = Trail(desk, run, hosts if leases else (), before=before)
+        self._hosts = hosts if leases else ()
+        self._trail = Trail(desk, run, self._hosts, before=before)
         self._lock = threading.RLock()
         self._keeper = desk.keeper(run)
         self._fresh: Sights = {}
@@ -215,7 +218,10 @@ class _Execution:
 
     def again(self, resumed: Resumed, run: Run) -> RunEnded:
         """Settle what is in doubt by asking reality, then go on."""
-        self._append(resumed)
+        with notes.turn(self._desk, self._run, resumed, self._hosts) as entry:
+            self._added(entry)
+            with contextlib.suppress(InDoubt):  # what a host was not told now it is told before the next effect
+                self._trail.flush(alone=True)
         for child in run.children:
             if not self._desk.shared.process.reap(child, _ORPHAN_PATIENCE):
                 raise InDoubt(f"A process of run {run.id} does not end: {child.pid} {child.argv[0]}.")
@@ -333,10 +339,18 @@ class _Execution:
 
     def _append(self, event: Event) -> None:
         with self._lock:  # preparations run side by side and journal their children
-            entry = self._desk.journal.append(self._run, event, self._desk.shared.clock.now())
-            self._entries.append(entry)
-            self._trail.add(entry, self._desk.journal.sealed(entry))
-            self._desk.tell(entry)
+            self._added(self._desk.journal.append(self._run, event, self._desk.shared.clock.now()))
+
+    def _added(self, entry: Entry) -> None:
+        """A line has come to the journal; before it perhaps what people said of the run meanwhile."""
+        if entry.seq > len(self._entries) + 1:
+            theirs = self._desk.journal.entries(self._run)[len(self._entries) : entry.seq - 1]
+        else:
+            theirs = ()
+        for one in (*theirs, entry):
+            self._entries.append(one)
+            self._trail.add(one, self._desk.journal.sealed(one))
+        self._desk.tell(entry)
 
     def _conclude(self, run: Run, end: End) -> RunEnded:
         said = [e.event for e in self._entries if isinstance(e.event, Judged)]

@@ -7,7 +7,7 @@ import msgspec
 
 from lastgood.model.event import Failure, StepFailed
 from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.forge import Proposal, ProposalState
+from lastgood.model.forge import AWAITS_MERGE, Proposal, ProposalState
 from lastgood.model.step import RecordStep
 from lastgood.observe.world import pinned
 from lastgood.run.desk import Desk
@@ -63,7 +63,7 @@ def proposed(step: RecordStep, desk: Desk, run: str, offered: Offered, text: str
     then = f"{asked.then}, or pin the release by hand" if asked.state is ProposalState.CLOSED else asked.then
     because = f"{first.branch} takes no direct push ({offered.pushed.because}); {asked.because}"
     next_ = (*filter(None, (then,)), f"lastgood settle {run}")
-    return StepFailed(step.id, because, Failure.UNSETTLED, next=next_)
+    return StepFailed(step.id, because, Failure.UNSETTLED, AWAITS_MERGE if asked.then else "", next_)
 
 
 def _why(because: str) -> str:

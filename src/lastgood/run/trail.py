@@ -92,12 +92,12 @@ class Trail:
         entries = [*self._lacking(host), *entries]
         try:
             if self._pack:
-                files.create(_path(state, self._run).removesuffix("jsonl") + "pack", self._pack)
+                files.create(kept_at(state, self._run).removesuffix("jsonl") + "pack", self._pack)
             begin = b"\n" if host in self._cut else b""
             self._cut.add(host)
-            kept, told = begin + b"".join(_encoded(*pair) for pair in entries), _told(self._desk.holder, entries)
+            kept, told = begin + b"".join(encoded(*pair) for pair in entries), _told(self._desk.holder, entries)
             logs = [f"{state.rstrip('/')}/audit/{one.service}@{one.env}.log" for one in self._desk.group.members]
-            wanted = ((_path(state, self._run), kept), *((log, told) for log in logs))
+            wanted = ((kept_at(state, self._run), kept), *((log, told) for log in logs))
             together([partial(files.append, path, content) for path, content in wanted])
             self._cut.discard(host)
             self._behind.discard(host)
@@ -122,11 +122,13 @@ class Trail:
         return self._before[len(there) :]
 
 
-def told_later(desk: Desk, run: str, hosts: Sequence[str]) -> None:
+def told_later(desk: Desk, run: str, hosts: Sequence[str]) -> tuple[str, ...]:
     """Write down on the hosts what a run's journal got after its end, and whatever else they have not been told of it.
 
-    A host that cannot be read, does not take it, or knows the run otherwise, is left as it is: the run is over.
+    A host that cannot be read, does not take it, or knows the run otherwise, is left as it is: the run is over. The
+    hosts that have it all by now.
     """
+    told: list[str] = []
     entries = desk.journal.entries(run)
     lines = desk.journal.lines(run)
     for host, there in everywhere(hosts, desk.shared.files, desk.group.first.state, run).items():
@@ -136,7 +138,9 @@ def told_later(desk: Desk, run: str, hosts: Sequence[str]) -> None:
         for entry, line in list(zip(entries, lines, strict=True))[len(there) :]:
             one.add(entry, line.hash)
         with contextlib.suppress(LastgoodError):
-            one.flush(alone=True)
+            one.flush(alone=False)
+            told.append(host)
+    return tuple(told)
 
 
 def read(files: Files, state: str, run: str) -> tuple[Line, ...]:
@@ -144,7 +148,7 @@ def read(files: Files, state: str, run: str) -> tuple[Line, ...]:
 
     Raises Refused where they cannot be read, or are not those that were written there.
     """
-    path = _path(state, run)
+    path = kept_at(state, run)
     try:
         content = files.read(path) or b""
     except OSError as error:
@@ -183,9 +187,19 @@ def _rows(path: str, whole: bytes) -> list[_Row]:
     return found
 
 
+def follows(lines: Sequence[Line], content: bytes) -> bool:
+    """Whether a line as it lies on a host is the one after `lines`, by its number and its hash."""
+    try:
+        row = msgspec.json.decode(content, type=_Row)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    line = Line(row.run, row.seq, row.at, row.kind, bytes(row.event), row.hash)
+    return row.seq == len(lines) + 1 and chain.seals((*lines, line))[-1] == row.hash
+
+
 def trees(hosts: Sequence[str], files: Callable[[str], Files], state: str, run: str) -> bytes:
     """The pack of the run's trees, from the first host that has it. Raises Refused where none has."""
-    path = _path(state, run).removesuffix("jsonl") + "pack"
+    path = kept_at(state, run).removesuffix("jsonl") + "pack"
     for host in hosts:
         with contextlib.suppress(OSError):
             content = files(host).read(path)
@@ -218,13 +232,15 @@ def _tried(files: Callable[[str], Files], host: str, state: str, run: str) -> tu
         return error
 
 
-def _path(state: str, run: str) -> str:
+def kept_at(state: str, run: str) -> str:
+    """Where the lines of a run are on its hosts. Raises Refused for what is no run's id."""
     if not _RUN.fullmatch(run):
         raise Refused(f"{sanitise(run)!r} is not the id of a run.", next=("lastgood runs",))
     return f"{state.rstrip('/')}/runs/{run}.jsonl"
 
 
-def _encoded(entry: Entry, sealed: str) -> bytes:
+def encoded(entry: Entry, sealed: str) -> bytes:
+    """A line and its hash as they lie on a host."""
     line = codec.line(entry)
     row = _Row(line.run, line.seq, line.at, line.kind, msgspec.Raw(line.event), sealed)
     return msgspec.json.encode(row) + b"\n"

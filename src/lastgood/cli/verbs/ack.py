@@ -10,18 +10,25 @@ from lastgood.cli.session import Session
 @click.argument("run")
 @verb
 def command(session: Session, run: str) -> int:
-    """Say that you have a run that stopped and needs a person: the contacts after you are not called.
+    """Say that you have what needs a person: the contacts after you are not called.
 
-    RUN is a run's id, or its beginning, on the machine that carried it out.
+    RUN is the id that you were called with: a run's, or that of an ask, for a command that waits for somebody. It works
+    on any machine with a clone of the deploy repo; on the one that carried the run out its beginning is enough.
 
     \b
-    Example:
+    Examples:
       lastgood ack 20261122-174501-7f3a
+      lastgood ack ask-20261122-174501-51c0
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.acknowledging import take_on
     from lastgood.cli.words import field, moment
+    from lastgood.model.plan import TERMINAL
     from lastgood.wiring import who
 
-    made = session.service.post_office.take_on(run, who())
-    said = f"{made.by} has run {made.run} of {made.target} since {moment(made.at)}; nobody else is called."
-    session.answer("ack", made, (said, *field("next", f"lastgood show {made.run}")))
+    found = take_on(session.service, run, who(), TERMINAL if session.interactive else "no terminal")
+    made = found.made
+    if not found.told:
+        session.note(("  ! no host could be told: if another machine calls, it does not know of it yet",))
+    said = f"{made.by} has {made.run} of {made.target} since {moment(made.at)}; nobody else is called."
+    session.answer("ack", made, (said, *field("next", found.next)))
     return 0

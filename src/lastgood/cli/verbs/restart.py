@@ -18,6 +18,9 @@ def command(session: Session, service: str | None, env: str | None, take_over: b
       lastgood restart shop-api prod
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.carry import carry
+    from lastgood.cli.unattended import Watch
 
     chosen = session.group(service, env)
-    return carry(session, chosen.name, lambda tell: session.service.restart(chosen, tell, take_over=take_over))
+    with Watch(session, session.service, chosen, "restart") as watch:
+        act = watch.ends(lambda tell: session.service.restart(chosen, tell, take_over=take_over))
+        return carry(session, chosen.name, act)

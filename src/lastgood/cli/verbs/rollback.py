@@ -11,6 +11,7 @@ from lastgood.cli.verbs.plan import Wanted
 
 if TYPE_CHECKING:
     from lastgood.cli.text_plan import Detail
+    from lastgood.cli.unattended import Watch
     from lastgood.model.plan import NothingToDo
     from lastgood.model.report import Planned
     from lastgood.model.target import Group
@@ -89,29 +90,34 @@ def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
     from lastgood.cli.asking import agreeable, approved, given_digest
     from lastgood.cli.carry import carry
     from lastgood.cli.doubt import Doubt
+    from lastgood.cli.unattended import Watch
     from lastgood.model.plan import NothingToDo
 
     approval = given_digest(digest) if digest is not None else None
-    doubt = Doubt(session, chosen, wish_)
-    planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
-    planned = agreeable(session, planned, yes=yes, approval=approval)
-    if isinstance(planned.plan, NothingToDo):
-        return _again(session, chosen, planned.plan, take_over=take_over)
-    _show(session, chosen, planned, asking=not yes and approval is None)
-    doubt.settle(asking=not yes and approval is None, anyway=anyway)
-    agreed = approved(session, chosen, planned, planned.plan, yes=yes, approval=approval)
-    return carry(
-        session,
-        chosen.name,
-        lambda tell: session.service.rollback(chosen, agreed, planned.signature, tell, take_over=take_over),
-    )
+    with Watch(session, session.service, chosen, "rollback") as watch:
+        doubt = Doubt(session, chosen, wish_)
+        planned = session.service.plan(chosen, wish_, lambda said: session.note((said,)))
+        planned = agreeable(session, planned, yes=yes, approval=approval)
+        if isinstance(planned.plan, NothingToDo):
+            return _again(session, chosen, planned.plan, watch, take_over=take_over)
+        _show(session, chosen, planned, asking=not yes and approval is None)
+        doubt.settle(asking=not yes and approval is None, anyway=anyway)
+        agreed = approved(session, chosen, planned, planned.plan, yes=yes, approval=approval)
+        return carry(
+            session,
+            chosen.name,
+            watch.ends(
+                lambda tell: session.service.rollback(chosen, agreed, planned.signature, tell, take_over=take_over)
+            ),
+        )
 
 
-def _again(session: Session, chosen: "Group", nothing: "NothingToDo", *, take_over: bool) -> int:
+def _again(session: Session, chosen: "Group", nothing: "NothingToDo", watch: "Watch", *, take_over: bool) -> int:
     from lastgood.cli.carry import carry
 
     session.note((f"{nothing.target}: {nothing.because}; looking again",))
-    return carry(session, chosen.name, lambda tell: session.service.recheck(chosen, nothing, tell, take_over=take_over))
+    act = watch.ends(lambda tell: session.service.recheck(chosen, nothing, tell, take_over=take_over))
+    return carry(session, chosen.name, act)
 
 
 def _show(session: Session, chosen: "Group", planned: "Planned", *, asking: bool) -> None:
