@@ -24,9 +24,11 @@ from lastgood.model.event import Entry, Resumed, RunStarted, StepDone
 from lastgood.model.facts import Fact
 from lastgood.model.message import ASKED, Acknowledged, Ask, AskLine, Fate, Message, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
+from lastgood.model.text import sanitise
 from lastgood.outbox.asks import ask, standing
 from lastgood.outbox.collect import Here, Subscription, adopted, collect, theirs
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
+from lastgood.outbox.leaving import BECAUSE, forget, let_go
 from lastgood.outbox.postman import Bounded, Destination, World, deliver
 from lastgood.outbox.store import Outbox
 from lastgood.ports import Outside
@@ -91,14 +93,17 @@ class PostOffice:
         raises: the names of those whom something did not reach are handed back. `all_of_them` goes by no waiting time;
         `state_only` leaves out those who are only told.
         """
-        if not self.destinations:
-            return ()
         self.collect()
         chosen = tuple(one for one in self.destinations if one.state or not state_only)
         return deliver(self.path, chosen, self._world, seconds, all_of_them=all_of_them)
 
     def collect(self) -> None:
-        """Take in what the journal calls for. Raises as `work` does."""
+        """Take in what the journal calls for, and let go of what nobody is to be told any more. Raises as `work` does."""
+        with Outbox(self.path) as outbox:
+            if outbox.there:
+                let_go(outbox, [one.name for one in self.destinations], self._world.clock.now())
+        if not self.destinations:
+            return
         wanted = tuple(one.subscription for one in self.destinations)
         # A connection of its own: a run that writes its lines must not wait for us.
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
@@ -184,6 +189,22 @@ class PostOffice:
         with Outbox(self.path) as outbox:
             acknowledge(outbox, stop, made)
 
+    def forget(self, name: str) -> int:
+        """Let go of what waits for a destination that the file names no more; how much that was.
+
+        Raises UsageError where the file does name it, or nothing waits for it, NeedsHuman as `report` does.
+        """
+        if name in {one.name for one in self.destinations}:
+            raise UsageError(
+                f"lastgood.yaml names {name}: what waits for it is still to be told.", next=("lastgood outbox",)
+            )
+        with Outbox(self.path) as outbox:
+            count = forget(outbox, name)
+            left = outbox.awaited()
+        if not count:
+            raise UsageError(f"Nothing waits for {sanitise(name)!r}.", because=left, next=("lastgood outbox",))
+        return count
+
     def ticked(self) -> None:
         """Note that a timer worked the outbox just now. Raises NeedsHuman where that cannot be noted."""
         with Outbox(self.path) as outbox:
@@ -216,7 +237,7 @@ class PostOffice:
     def _line(self, post: Post) -> PostLine:
         told, because = post.message, post.because
         if post.fate not in _OVER and post.destination not in {one.name for one in self.destinations}:
-            because = "lastgood.yaml names no such destination any more"
+            because = BECAUSE
         return PostLine(
             run=told.run,
             kind=told.kind,

@@ -1,7 +1,9 @@
 """The outbox as text."""
 
-from lastgood.cli.words import moment, table
-from lastgood.model.message import Fate, OutboxReport, PostLine
+from collections.abc import Sequence
+
+from lastgood.cli.words import field, moment, table
+from lastgood.model.message import AskLine, Fate, OutboxReport, PostLine
 
 _WAITS = (Fate.WAITING, Fate.SENDING, Fate.FAILED, Fate.DOUBTFUL)
 
@@ -10,12 +12,23 @@ def outbox_text(report: OutboxReport) -> tuple[str, ...]:
     """One line for each post; below those that have not arrived, why."""
     if not report.destinations and not report.posts:
         return ("Nobody is told: lastgood.yaml has no trackers and no notifiers.",)
+    asked = asks_text(report.asks)
     waiting = [post for post in report.posts if post.fate in _WAITS]
     head = f"{len(waiting)} waiting; told: {', '.join(report.destinations) or 'nobody'}"
     rows = [("WHEN", "RUN", "ABOUT", "TO", "STATE", "WHERE"), *(_row(post) for post in report.posts)]
     reasons = (f"  ! {post.destination}, run {post.run}: {_why(post)}" for post in waiting if post.because)
     then = ("  next       lastgood outbox run --all",) if waiting else ()
-    return (head, *(table(rows) if report.posts else ()), *reasons, *then)
+    return (head, *asked, *(table(rows) if report.posts else ()), *reasons, *then)
+
+
+def asks_text(asks: Sequence[AskLine]) -> tuple[str, ...]:
+    """What waits for a person, with how to say that one has it."""
+    return tuple(line for one in asks for line in _ask(one))
+
+
+def _ask(one: AskLine) -> tuple[str, ...]:
+    has = f"{one.by} has it" if one.by else f"lastgood ack {one.id}"
+    return (f"  ! {one.action} of {one.target} needs a person since {moment(one.at)}: {one.what}", *field("next", has))
 
 
 def _row(post: PostLine) -> tuple[str, ...]:

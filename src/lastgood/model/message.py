@@ -67,11 +67,15 @@ class Delivered(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """It did not arrive, or that is not known: then `doubtful`. `again` are seconds to wait, where that was said."""
+    """It did not arrive, or that is not known: then `doubtful`. `again` are seconds to wait, where that was said.
+
+    `ref` is for the member itself at the next try, where it did arrive in part.
+    """
 
     because: str
     doubtful: bool = False
     again: float = 0.0
+    ref: str = ""
 
 
 Delivery: TypeAlias = Delivered | Failed

@@ -1,4 +1,6 @@
-"""`kind: apprise`: an Apprise API server, which passes messages on to chats, mail and a hundred more.
+"""`kind: apprise`: mail, chats and a hundred more, by the library, or by an Apprise API server that passes messages on.
+
+The library is in `_apprise_library`; here is the server.
 
 Facts from the README of caronc/apprise-api and its source: POST `/notify/KEY` answers 204 where the key has no
 configuration, and 424 where one or more of its services did not take the message. GET `/json/urls/KEY?privacy=1` lists
@@ -11,7 +13,8 @@ from typing import Annotated, Final
 import msgspec
 
 from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.message import Delivered, Delivery, Kind, Message
+from lastgood.model.message import Delivered, Delivery, Message
+from lastgood.notifiers._apprise_library import Library, weight
 from lastgood.outside.talk import REFERENCE, URL, Talk, Trouble, secret
 from lastgood.outside.text import chat, plain, title
 from lastgood.ports import Outside
@@ -22,12 +25,23 @@ _PARTLY: Final = 424
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`url` is the server's address, `key` its configuration's name or a reference to it, `tag` one of its tags."""
+    """`urls` are references to Apprise URLs, for the library.
 
-    url: Annotated[str, msgspec.Meta(pattern=URL)]
-    key: Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Za-z0-9_-]{1,64}|(?:env|file|command):.+)$")]
+    Else `url` is the server's address, `key` its configuration's name or a reference to it, `tag` one of its tags.
+    """
+
+    url: Annotated[str, msgspec.Meta(pattern=URL)] = ""
+    key: Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Za-z0-9_-]{1,64}|(?:env|file|command):.+)$")] = ""
     tag: str = ""
     token: Annotated[str, msgspec.Meta(pattern=REFERENCE)] = ""
+    urls: tuple[Annotated[str, msgspec.Meta(pattern=REFERENCE, min_length=1)], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse both ways at once, and half of one. Raises ValueError."""
+        if self.urls and (self.url or self.key or self.tag or self.token):
+            raise ValueError("urls goes with nothing else: the library asks no Apprise server")
+        if not self.urls and not (self.url and self.key):
+            raise ValueError("urls is missing, or url and key of an Apprise server")
 
 
 class _Service(msgspec.Struct):
@@ -51,7 +65,7 @@ class Apprise:
         """Hand it to the server, as plain text; the server tells whether all of its services took it."""
         try:
             said = ("(perhaps told already)\n" if again else "") + plain(message)
-            content = {"title": chat(title(message)), "body": chat(said), "type": _type(message), "format": "text"}
+            content = {"title": chat(title(message)), "body": chat(said), "type": weight(message), "format": "text"}
             tag = {"tag": self._options.tag} if self._options.tag else {}
             answer = self._talk.ask("POST", f"/notify/{self._key()}", content | tag)
         except Trouble as trouble:
@@ -80,12 +94,6 @@ class Apprise:
         return secret(self._outside, key) if ":" in key else key
 
 
-def _type(message: Message) -> str:
-    if message.kind is Kind.BEGAN:
-        return "info"
-    return "success" if message.exit == 0 else "warning" if message.kind is Kind.ENDED else "failure"
-
-
-def make(options: Options, outside: Outside) -> Apprise:
-    """The server and key that these options name."""
-    return Apprise(options, outside)
+def make(options: Options, outside: Outside) -> Apprise | Library:
+    """The server and key, or the URLs, that these options name."""
+    return Library(options.urls, outside) if options.urls else Apprise(options, outside)

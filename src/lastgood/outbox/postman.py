@@ -134,7 +134,7 @@ def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) 
         return True
     ref, doubtful = outbox.ref(post), post.fate in (Fate.SENDING, Fate.DOUBTFUL)
     outbox.settle(post, Fate.SENDING, tries=post.tries + 1)
-    outside = Outside(Bounded(world.http, end), world.secrets, world.clock.now())
+    outside = Outside(Bounded(world.http, end), world.secrets, world.clock.now(), end - time.monotonic())
     done = _tried(to, outside, post, ref, again=doubtful)
     if isinstance(done, Delivered):
         outbox.settle(post, Fate.DELIVERED, because="", place=done.where, ref=done.ref, due=0)
@@ -143,7 +143,8 @@ def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) 
     fate = Fate.DOUBTFUL if done.doubtful or doubtful else Fate.FAILED
     wait = max(done.again, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(post.tries, 12)))
     due = world.clock.now() + int(min(wait, _LONGEST_WAIT) * _NANO)
-    outbox.settle(post, fate, because=sanitise(done.because)[:_REASON], due=due)
+    kept = {"ref": done.ref} if done.ref else {}
+    outbox.settle(post, fate, because=sanitise(done.because)[:_REASON], due=due, **kept)
     return False
 
 

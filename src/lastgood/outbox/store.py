@@ -107,6 +107,14 @@ class Outbox:
         """Everything of a destination that has not arrived, oldest first."""
         return self._posts(f"{_POST} WHERE destination = ? AND fate NOT IN (?, ?) ORDER BY id", name, *_OVER)
 
+    def awaited(self) -> tuple[str, ...]:
+        """The destinations for which anything waits."""
+        if not self.there:
+            return ()
+        with self._told() as db:
+            query = "SELECT DISTINCT destination FROM posts WHERE fate NOT IN (?, ?) ORDER BY destination"
+            return tuple(str(name) for (name,) in db.execute(query, _OVER))
+
     def posts(self, limit: int) -> tuple[Post, ...]:
         """The newest posts, and all that have not arrived; oldest first."""
         newest = "SELECT id FROM posts ORDER BY id DESC LIMIT ?"

@@ -279,11 +279,15 @@ class Forge(Protocol):
 
 @dataclass(frozen=True)
 class Outside:
-    """What a tracker or a notifier reaches the world with; `now` is in Unix nanoseconds."""
+    """What a tracker or a notifier reaches the world with; `now` is in Unix nanoseconds.
+
+    `seconds` are left for what does not go by `http`.
+    """
 
     http: Http
     secrets: Secrets
     now: int
+    seconds: float = 10.0
 
 
 class Notifier(Protocol):

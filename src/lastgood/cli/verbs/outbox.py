@@ -20,27 +20,35 @@ _MINUTE = 60
     type=click.IntRange(1, 3600),
     help="With run: take at most so long.",
 )
+@click.option("--forget", metavar="NAME", help="Let go of what waits for somebody that the file names no more.")
 @verb
-def command(session: Session, action: str | None, limit: int, all_of_them: bool, seconds: int) -> int:
+def command(  # noqa: PLR0913, PLR0917 - one parameter per option
+    session: Session, action: str | None, limit: int, all_of_them: bool, seconds: int, forget: str | None
+) -> int:
     """What is told to trackers and notifiers: what waits, what failed and why. `run` delivers it, for a timer.
 
-    With `run` the exit code is 9 where something has not arrived.
+    With `run` the exit code is 9 where something has not arrived. What waits for a tracker, notifier or contact that
+    lastgood.yaml has not named for a day is let go of by itself.
 
     \b
     Examples:
       lastgood outbox
       lastgood outbox run
       lastgood outbox run --all
+      lastgood outbox --forget old-chat
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.text_outbox import outbox_text
     from lastgood.model.message import Fate
 
     office = session.service.post_office
+    if forget is not None:
+        count = office.forget(forget)
+        session.note((f"  messages to {forget} that are let go of: {count}",))
     if action == "run":
         office.work(seconds, all_of_them=all_of_them)
         if not session.interactive:  # a timer's
             office.ticked()
-    elif office.destinations:
+    else:
         office.collect()
     report = office.report(limit)
     session.answer("outbox", report, outbox_text(report))
