@@ -82,6 +82,7 @@ class PostOffice:
         self._world = world
         self.path = f"{state}/outbox/{repo.tag}.db"
         called = config.contacts()
+        self._called = {one.who: f"told: {one.by.name}" for one in called}
         self._contacts = tuple(Contact(_name(one), one.who, one.after, one.envs) for one in called)
         addressees = tuple(_destination(one) for one in config.addressees())
         self.destinations = (*addressees, *(_contact(one) for one in called))
@@ -98,7 +99,7 @@ class PostOffice:
         return deliver(self.path, chosen, self._world, seconds, all_of_them=all_of_them)
 
     def collect(self) -> None:
-        """Take in what the journal calls for, and let go of what nobody is to be told any more. Raises as `work` does."""
+        """Take in what the journal calls for, and let go of what nobody is to hear any more. Raises as `work` does."""
         with Outbox(self.path) as outbox:
             if outbox.there:
                 let_go(outbox, [one.name for one in self.destinations], self._world.clock.now())
@@ -217,7 +218,7 @@ class PostOffice:
         outside = Outside(http, self._world.secrets, self._world.clock.now())
         told = [one for one in self.destinations if not one.name.startswith("contact:")]
         looks = [(f"told: {one.name}", partial(_checked, one, outside)) for one in told]
-        return checks(looks, self._waiting, self._since_tick)
+        return checks(looks, self._waiting, self._since_tick, self._called)
 
     def _waiting(self) -> int:
         return sum(post.fate not in _OVER for post in self.report(1).posts)

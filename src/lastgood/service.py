@@ -13,7 +13,7 @@ from lastgood.git.origin import read_origin
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.errors import Exit, LastgoodError, Refused, UsageError
+from lastgood.model.errors import Exit, LastgoodError, UsageError
 from lastgood.model.event import Acked, Entry, Event, Run, RunEnded, Ticked
 from lastgood.model.observed import Observed
 from lastgood.model.plan import Approved, NothingToDo, auto_approve
@@ -253,16 +253,7 @@ class Service:
         """
         self.adopt(run_id)
         plan = self.run(run_id).plan
-        if self.live.alive(run_id):  # the run itself tells the hosts
-            self.journal.append(run_id, event, SystemClock().now())
-            return plan.hosts
-
-        def still() -> None:
-            ended = self.run(run_id).ended
-            if not isinstance(event, Acked) and (ended is None or ended.exit is Exit.IN_DOUBT):
-                raise Refused(f"Run {run_id} stopped half-way.", next=(f"lastgood resume {run_id}",))
-
-        return notes.note(self.desk(plan.target), run_id, event, plan.hosts if plan.action != "check" else (), still)
+        return notes.add(self.desk(plan.target), run_id, event, plan.hosts if plan.action != "check" else ())
 
     def desk(self, name: str) -> Desk:
         """The desk of a target by its name, at which nobody listens. Raises UsageError where it is not configured."""

@@ -1,9 +1,13 @@
 """The outbox as text."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lastgood.cli.words import field, moment, table
 from lastgood.model.message import AskLine, Fate, OutboxReport, PostLine
+
+if TYPE_CHECKING:
+    from lastgood.cli.session import Session
 
 _WAITS = (Fate.WAITING, Fate.SENDING, Fate.FAILED, Fate.DOUBTFUL)
 
@@ -19,6 +23,18 @@ def outbox_text(report: OutboxReport) -> tuple[str, ...]:
     reasons = (f"  ! {post.destination}, run {post.run}: {_why(post)}" for post in waiting if post.because)
     then = ("  next       lastgood outbox run --all",) if waiting else ()
     return (head, *asked, *(table(rows) if report.posts else ()), *reasons, *then)
+
+
+def standing(session: "Session", target: str = "") -> tuple[AskLine, ...]:
+    """What waits for a person, of one target or all; nothing where that cannot be told: it is said beside a result."""
+    from lastgood.model.errors import LastgoodError
+
+    try:
+        service = session.service
+        found = service.post_office.asks() if service.tells else ()
+    except LastgoodError:
+        return ()
+    return tuple(one for one in found if not target or one.target == target)
 
 
 def asks_text(asks: Sequence[AskLine]) -> tuple[str, ...]:

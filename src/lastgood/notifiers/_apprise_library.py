@@ -21,10 +21,10 @@ from urllib.parse import unquote
 import msgspec
 
 from lastgood.model.facts import Fact, Known, Unknown
-from lastgood.model.message import Delivered, Delivery, Failed, Kind, Message
+from lastgood.model.message import Delivered, Delivery, Failed, Message
 from lastgood.model.text import sanitise
 from lastgood.outside.talk import Trouble, secret
-from lastgood.outside.text import chat, plain, title
+from lastgood.outside.text import chat, plain, title, weight
 from lastgood.ports import Outside
 
 if TYPE_CHECKING:
@@ -158,13 +158,6 @@ def _headers(message: Message) -> dict[str, str]:
     key = re.sub(r"[^\w./-]", "_", message.key, flags=re.ASCII)
     run = re.sub(r"[^\w.-]", "_", message.run, flags=re.ASCII)
     return {"Auto-Submitted": "auto-generated", "X-Lastgood-Message": key, "References": f"<{run}@lastgood.invalid>"}
-
-
-def weight(message: Message) -> str:
-    """The type of a message in Apprise's words."""
-    if message.kind is Kind.BEGAN:
-        return "info"
-    return "success" if message.exit == 0 else "warning" if message.kind is Kind.ENDED else "failure"
 
 
 def _refused(plugin: "NotifyBase", url: str, said: Sequence[str]) -> Trouble:

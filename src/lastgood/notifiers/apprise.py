@@ -14,10 +14,9 @@ import msgspec
 
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.message import Delivered, Delivery, Message
-from lastgood.notifiers._apprise_library import Library, weight
 from lastgood.outside.talk import REFERENCE, URL, Talk, Trouble, secret
-from lastgood.outside.text import chat, plain, title
-from lastgood.ports import Outside
+from lastgood.outside.text import chat, plain, title, weight
+from lastgood.ports import Notifier, Outside
 
 STATE: Final = False
 _NOTHING: Final = 204
@@ -94,6 +93,10 @@ class Apprise:
         return secret(self._outside, key) if ":" in key else key
 
 
-def make(options: Options, outside: Outside) -> Apprise | Library:
+def make(options: Options, outside: Outside) -> Notifier:
     """The server and key, or the URLs, that these options name."""
-    return Library(options.urls, outside) if options.urls else Apprise(options, outside)
+    if options.urls:
+        from lastgood.notifiers._apprise_library import Library
+
+        return Library(options.urls, outside)
+    return Apprise(options, outside)

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from lastgood.model.message import Kind, Message
+from lastgood.model.message import ASKED, Kind, Message
 
 _NANO: Final = 1_000_000_000
 _EXITS: Final = {
@@ -16,6 +16,7 @@ _EXITS: Final = {
     1: "failed, the previous state is back",
     2: "the configuration cannot be used",
     3: "refused",
+    4: "needs a person's consent",
     5: "in doubt",
     8: "needs a person",
     9: "mitigated, not resolved",
@@ -43,11 +44,18 @@ def title(message: Message) -> str:
     return f"lastgood{calling}: {message.action} of {message.target}: {state(message)}"
 
 
+def weight(message: Message) -> str:
+    """How it stands in one of Apprise's four words."""
+    if message.kind is Kind.BEGAN:
+        return "info"
+    return "success" if message.exit == 0 else "warning" if message.kind is Kind.ENDED else "failure"
+
+
 def facts(message: Message) -> tuple[tuple[str, str], ...]:
     """The known facts, named, those that are empty left out."""
     pairs = (
         ("for", message.who),
-        ("run", message.run),
+        ("ask" if message.run.startswith(ASKED) else "run", message.run),
         ("time", when(message.at)),
         ("state", state(message)),
         ("ran before", message.running),

@@ -12,16 +12,34 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from lastgood.journal import codec
+from lastgood.journal.fold import fold
 from lastgood.model import chain
 from lastgood.model.chain import Line
-from lastgood.model.errors import LeaseHeld, Refused
-from lastgood.model.event import Entry, Event
+from lastgood.model.errors import Exit, LeaseHeld, Refused
+from lastgood.model.event import Acked, Entry, Event
 from lastgood.ports import Files
 from lastgood.run import trail
 from lastgood.run.desk import Desk
 
 _TRIES = 20
 _PATIENCE = 0.1
+
+
+def add(desk: Desk, run: str, event: Event, hosts: Sequence[str]) -> tuple[str, ...]:
+    """Add what a person says of a run to its record, here and on `hosts`; those that know it now, or soon will.
+
+    Raises Refused where it stopped half-way, unless they say that they have it: the rest is for whoever takes it up.
+    """
+    if desk.live.alive(run):  # the run itself tells the hosts
+        desk.journal.append(run, event, desk.shared.clock.now())
+        return tuple(hosts)
+
+    def still() -> None:
+        ended = fold(desk.journal.entries(run)).ended
+        if not isinstance(event, Acked) and (ended is None or ended.exit is Exit.IN_DOUBT):
+            raise Refused(f"Run {run} stopped half-way.", next=(f"lastgood resume {run}",))
+
+    return note(desk, run, event, hosts, still)
 
 
 def note(desk: Desk, run: str, event: Event, hosts: Sequence[str], still: Callable[[], None]) -> tuple[str, ...]:

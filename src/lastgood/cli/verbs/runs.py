@@ -16,8 +16,9 @@ def command(session: Session, limit: int) -> int:
     Example:
       lastgood runs --limit 5
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.cli.text_outbox import asks_text, standing
     from lastgood.cli.text_runs import run_lines, runs_text
 
-    found = run_lines(session.journal, session.live, limit)
-    session.answer("runs", {"runs": found}, runs_text(found))
+    found, asks = run_lines(session.journal, session.live, limit), standing(session)
+    session.answer("runs", {"runs": found, "asks": asks}, (*runs_text(found), *asks_text(asks)))
     return 0

@@ -31,14 +31,17 @@ def command(session: Session, service: str | None, env: str | None, explain: boo
 
 
 def _one(session: Session, service: str, env: str | None) -> int:
+    from lastgood.cli.text_outbox import asks_text, standing
     from lastgood.cli.text_status import status_text
 
     found = session.service.status(session.target(service, env))
     session.answer("status", found, status_text(found, int(time.time())))
+    session.note(asks_text(standing(session, found.target)))
     return 0
 
 
 def _all(session: Session) -> int:
+    from lastgood.cli.text_outbox import asks_text, standing
     from lastgood.cli.text_status import overview_text
     from lastgood.model.errors import LastgoodError
 
@@ -50,6 +53,7 @@ def _all(session: Session) -> int:
         for name, one in found
     ]
     session.answer("statuses", {"targets": told}, overview_text(found))
+    session.note(asks_text(standing(session)))
     return 0
 
 
