@@ -21,7 +21,6 @@ from lastgood.outbox.store import Outbox
 _NANO: Final = 1_000_000_000
 _NEWEST: Final = 20
 _NOTE: Final = "ack:"
-_AWHILE: Final = 30 * _NANO
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,12 @@ def escalate(  # noqa: PLR0913, PLR0917 - two stores, who is called about what, 
 ) -> None:
     """Put into the outbox whom it is time to call, and take back who need not be called any more.
 
-    The contacts are enlisted already. Before somebody is called about what has stood for a while, `heard` is asked.
+    The contacts are enlisted already. Before the next one is called about the same, `heard` is asked.
     Raises NeedsHuman or JournalUnwritable where a store cannot be used.
     """
     known = outbox.enlisted()
     stops = _unanswered(journal, outbox, here)
-    late = [one for one in stops if now - one.message.at > _AWHILE and _missed(journal, outbox, contacts, one, now)]
+    late = [one for one in stops if _is_next(journal, outbox, contacts, one, now)]
     if late:
         for one in late:
             if found := heard(one.message):
@@ -83,10 +82,11 @@ def _due(journal: Journal, outbox: Outbox, contact: Contact, one: Ask, now: int)
     return not new and _is_for(contact, one.message) and now - one.message.at >= (contact.after + one.wait) * _NANO
 
 
-def _missed(journal: Journal, outbox: Outbox, contacts: Sequence[Contact], one: Ask, now: int) -> bool:
-    """Whether somebody is to be called who was not yet."""
-    due = (contact for contact in contacts if _due(journal, outbox, contact, one, now))
-    return any(not outbox.holds(contact.name, _call(one.message, contact.who)) for contact in due)
+def _is_next(journal: Journal, outbox: Outbox, contacts: Sequence[Contact], one: Ask, now: int) -> bool:
+    """Whether somebody is to be called after another was."""
+    called = {contact.name for contact in contacts if outbox.holds(contact.name, _call(one.message, contact.who))}
+    due = {contact.name for contact in contacts if _due(journal, outbox, contact, one, now)}
+    return bool(called) and bool(due - called)
 
 
 def stopped(journal: Journal, outbox: Outbox, here: Here, *, anywhere: bool = False) -> Iterator[Message]:

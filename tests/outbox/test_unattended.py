@@ -1,0 +1,121 @@
+"""The whole way on one machine and another: a timer's rollback is refused, people are called, one of them answers."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.standin.notifiers import Sink
+from tests.standin.services import Service
+
+CONFIG = """\
+environments: {{prod: {{hosts: [local], state: "{state}"}}}}
+services: {{shop-api: {{probes: [{{kind: http, url: "http://127.0.0.1:9/"}}]}}}}
+notifiers: {{hook: {{kind: webhook, url: "{hook}", token: "env:HOOK_TOKEN"}}}}
+contacts: [{{who: ann, by: hook}}, {{who: bo, by: hook, after: 4s}}]
+"""
+VALUES = "image:\n  repository: ghcr.io/axinova/shop-api\n  tag: sha-1\n"
+ROLLBACK = ("rollback", "shop-api", "prod", "--yes")
+
+
+@dataclass
+class Team:
+    """A deploy repo, a host whose engine does not answer, and machines to operate from."""
+
+    folder: Path
+    repo: Path
+    sink: Sink
+
+    def command(self, machine: str, *words: str) -> tuple[tuple[str, ...], dict[str, str]]:
+        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}}
+        home = {
+            "HOME": str(self.folder / machine),
+            "DOCKER_HOST": "unix:///nowhere/docker.sock",
+            "HOOK_TOKEN": Service.TOKEN,
+        }
+        (self.folder / machine).mkdir(exist_ok=True)
+        argv = (sys.executable, "-m", "lastgood", *words, "--repo", str(self.repo))
+        return argv, kept | home | {"GIT_CONFIG_GLOBAL": "/dev/null"}
+
+    def does(self, machine: str, *words: str) -> tuple[int, Any, str]:
+        argv, env = self.command(machine, *words, "--json")
+        done = subprocess.run(
+            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+        )
+        return done.returncode, json.loads(done.stdout or "null"), done.stderr
+
+    def called(self) -> list[tuple[str, str]]:
+        return [(told.json["who"], told.json["run"]) for told in self.sink.taken.values()]
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Team]:
+    with Sink() as sink:
+        repo, remote = tmp_path / "deploy", tmp_path / "remote.git"
+        values = repo / "envs/prod/apps/shop-api/values.yaml"
+        values.parent.mkdir(parents=True)
+        values.write_text(VALUES)
+        (repo / "lastgood.yaml").write_text(CONFIG.format(hook=sink.url, state=tmp_path / "server"))
+        git = ("git", "-C", str(repo), "-c", "user.name=Robin", "-c", "user.email=robin@shop.example")
+        subprocess.run(("git", "init", "-q", "--bare", "-b", "main", str(remote)), check=True)
+        for words in (
+            ("init", "-q", "-b", "main"),
+            ("add", "."),
+            ("commit", "-qm", "begin"),
+            ("remote", "add", "origin", str(remote)),
+            ("push", "-q", "origin", "main"),
+        ):
+            subprocess.run((*git, *words), check=True)
+        yield Team(tmp_path, repo, sink)
+
+
+def test_a_timer_that_is_refused_must_call_once_until_somebody_answers_from_their_own_machine(team: Team) -> None:
+    code, error, _ = team.does("server1", *ROLLBACK)
+    assert code == 3, error
+    (first,) = team.called()
+    assert first[0] == "ann"
+    (told,) = team.sink.taken.values()
+    assert told.json["what"] == error["what"]
+    assert told.json["risk"]
+    assert f"lastgood ack {first[1]}" in told.json["next"]
+    assert "lastgood rollback shop-api prod --yes --json --repo" in " ".join(told.json["next"])
+
+    code, made, said = team.does("laptop", "ack", first[1])
+    assert (code, made["run"], made["target"]) == (0, first[1], "shop-api/prod"), said
+    assert "no host could be told" not in said
+    again = team.does("desk", "ack", first[1])[1]
+    assert again == made  # the first one stays
+
+    assert team.does("server1", *ROLLBACK)[0] == 3
+    asks: list[Any] = []
+    while not asks or not (asks[0]["by"] or len(team.called()) > 1):  # until it is time for the next one
+        asks = team.does("server1", "outbox", "run")[1]["asks"]
+    assert (len(asks), asks[0]["id"], asks[0]["by"]) == (1, first[1], made["by"])
+    assert [who for who, _ in team.called()] == ["ann"]
+    assert team.does("server1", "runs")[1]["asks"] == asks
+
+
+def test_with_a_terminal_nobody_must_be_called(team: Team) -> None:
+    argv, env = team.command("laptop", *ROLLBACK)
+    inside, outside = pty.openpty()
+    try:
+        done = subprocess.run(argv, env=env, stdin=outside, capture_output=True, timeout=120, check=False)
+    finally:
+        os.close(inside)
+        os.close(outside)
+    assert done.returncode == 3
+    assert team.called() == []
+
+
+def test_a_dry_run_that_is_refused_must_call_nobody(team: Team) -> None:
+    assert team.does("server1", *ROLLBACK, "--dry-run")[0] == 3
+    assert team.does("server1", "plan", "shop-api", "prod")[0] == 3
+    assert team.called() == []
+    assert team.does("server1", "outbox")[1]["asks"] == []
