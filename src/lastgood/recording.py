@@ -14,7 +14,7 @@ from lastgood.model.verified import Bundled, EvidenceCheck, Mark, Statement, Ver
 from lastgood.record import bundle, handover, kept
 from lastgood.record.handover import Manifest
 from lastgood.record.verify import verify
-from lastgood.run import witnesses
+from lastgood.run import notes, witnesses
 from lastgood.service import Service
 from lastgood.wiring import Places
 
@@ -42,6 +42,7 @@ def verified(
     faults = (*witnesses.labelled(journal, lines), *damaged)
     alone = service is None or told.plan.action == "check"  # which only looks, and so leaves nothing on the hosts
     if service is not None and not alone:
+        lines = _caught_up(journal, told, service)
         statements += _asked(told, service)
     return verify(
         run, told.plan.target, lines, statements, faults=faults, evidence=evidence, chained_since=since, alone=alone
@@ -126,6 +127,13 @@ def _by_hand(head: str) -> tuple[Statement, ...]:
 
 def _marks(where: str, seals: Sequence[str]) -> Statement:
     return Statement(where, tuple(Mark(at, sealed) for at, sealed in enumerate(seals, start=1)))
+
+
+def _caught_up(journal: Journal, told: Run, service: Callable[[Run], Service]) -> tuple[Line, ...]:
+    """The record with what people said on other machines since: that this is missing here is no fault."""
+    with suppress(LastgoodError):
+        notes.learn(service(told).desk(told.plan.target), told.id, told.plan.hosts)
+    return journal.lines(told.id)
 
 
 def _asked(run: Run, service: Callable[[Run], Service]) -> tuple[Statement, ...]:

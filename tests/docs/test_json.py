@@ -18,7 +18,7 @@ from lastgood.model.chain import Fault
 from lastgood.model.checklist import Checklist, Phase, Point, Standing, State
 from lastgood.model.database import Backup, Difference
 from lastgood.model.lint import Finding, Linted, Proof, Proved
-from lastgood.model.message import Acknowledged, OutboxReport, PostLine
+from lastgood.model.message import Acknowledged, AskLine, OutboxReport, PostLine
 from lastgood.model.observed import Container, Look
 from lastgood.model.plan import Attempt, LeftOut, Member, NothingToDo, Part, Restore, ReversiblePlan, Scope
 from lastgood.model.quarantine import Lifted, Quarantined
@@ -103,6 +103,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "## `hook`": HookReport,
     "## `outbox`": OutboxReport,
     "A post:": PostLine,
+    "An ask:": AskLine,
     "## `ack`": Acknowledged,
     "## `reverting`": Reverting,
     "An undo:": Undo,
@@ -122,7 +123,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 PLAIN = {
     "## `statuses`": ["targets"],
     "## `settings`": ["target", "settings"],
-    "## `runs`": ["runs"],
+    "## `runs`": ["runs", "asks"],
     "## `doctor`": ["checks"],
     "## `init`": ["file", "written", "text", "notes"],
 }

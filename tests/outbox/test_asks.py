@@ -196,7 +196,15 @@ class Desk:
     fares: Health | LastgoodError
     last: Run | None = None
     asked: list[tuple[Message, float]] = field(default_factory=list)
-    tells: bool = True
+    contacts: tuple[str, ...] = ("ann",)
+
+    @property
+    def config(self) -> "Desk":
+        return self
+
+    @property
+    def file(self) -> "Desk":
+        return self
 
     def status(self, _: object) -> Seen:
         if isinstance(self.fares, LastgoodError):
@@ -289,7 +297,7 @@ def test_with_a_terminal_or_nobody_to_tell_there_must_be_no_call(monkeypatch: py
     monkeypatch.setattr(unattended, "attended", lambda: True)
     assert watched(Desk(SICK), NeedsHuman("x")) == []
     monkeypatch.setattr(unattended, "attended", lambda: False)
-    assert watched(Desk(SICK, tells=False), NeedsHuman("x")) == []
+    assert watched(Desk(SICK, contacts=()), NeedsHuman("x")) == []
 
 
 @pytest.mark.parametrize(

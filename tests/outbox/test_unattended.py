@@ -5,13 +5,22 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from lastgood.effects.files import LocalFiles
+from lastgood.journal.store import Journal
+from lastgood.model.errors import Exit
+from lastgood.model.event import Event, RunEnded, StepStarted
+from lastgood.model.plan import Facts
+from lastgood.run import trail
+from tests.journal.sample import begun
 from tests.standin.notifiers import Sink
 from tests.standin.services import Service
 
@@ -52,7 +61,8 @@ class Team:
         return done.returncode, json.loads(done.stdout or "null"), done.stderr
 
     def called(self) -> list[tuple[str, str]]:
-        return [(told.json["who"], told.json["run"]) for told in self.sink.taken.values()]
+        told = (asked.json for asked in self.sink.taken.values())
+        return [(each["who"], each["run"]) for each in told if each["kind"] == "called"]
 
 
 @pytest.fixture
@@ -116,6 +126,44 @@ def test_with_a_terminal_nobody_must_be_called(team: Team) -> None:
 
 def test_a_dry_run_that_is_refused_must_call_nobody(team: Team) -> None:
     assert team.does("server1", *ROLLBACK, "--dry-run")[0] == 3
-    assert team.does("server1", "plan", "shop-api", "prod")[0] == 3
     assert team.called() == []
     assert team.does("server1", "outbox")[1]["asks"] == []
+
+
+RUN = "20261122-174501-7f3a"
+
+
+def stopped(team: Team, machine: str, *events: Event) -> None:
+    """A run of a machine that is over, or was left, as its journal and the host have it."""
+    state = team.folder / machine / ".local/state/lastgood"
+    sample = begun()
+    plan = msgspec.structs.replace(sample.plan, facts=Facts("pin", (("local", ()),)))
+    first = msgspec.structs.replace(sample, plan=plan, repo=str(team.repo))
+    with Journal(str(state / "journal.db")) as journal:
+        for event in (first, *events):
+            journal.append(RUN, event, time.time_ns())
+        rows = [trail.encoded(entry, journal.sealed(entry)) for entry in journal.entries(RUN)]
+    LocalFiles().append(trail.kept_at(str(team.folder / "server"), RUN), b"".join(rows))
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_run_must_be_answered_for_on_any_machine_and_its_record_stay_one(team: Team, *, ends: bool) -> None:
+    team.does("server1", "outbox")  # the contacts are known from here on
+    events = (StepStarted("1.pull"), RunEnded(Exit.NEEDS_HUMAN, "Nothing passed."))
+    stopped(team, "server1", *events[: 2 if ends else 1])
+    assert team.does("server1", "outbox", "run")[0] == 0
+    assert team.called()[:1] == [("ann", RUN)]
+    code, made, said = team.does("laptop", "ack", RUN)
+    assert (code, made["run"]) == (0, RUN), said
+    assert team.does("desk", "ack", RUN)[1] == made
+    if ends:
+        assert team.does("desk", "checklist", RUN, "--done", "team-told")[0] == 8
+    shown: dict[str, Any] = {}
+    while "acknowledged by" not in str(shown) and len(team.called()) < 2:
+        team.does("server1", "outbox", "run")
+        shown = team.does("server1", "show", RUN)[1]
+    assert team.called() == [("ann", RUN)]
+    for machine in ("server1", "laptop") if ends else ("server1",):
+        told = team.does(machine, "verify", RUN)[1]
+        assert told["verdict"] == "whole", (machine, told)
+    assert team.does("server1", "postmortem", RUN)[1]["acknowledged"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SOON: Final = 120.0
 """Seconds that a program has to approve what it may approve itself, before a person is called for that."""
-_LOOK: Final = 5.0
+_LOOK: Final = 3.0
 """Seconds in which it is looked how what runs fares, once everything else is done."""
 _UNLESS_HEALTHY: Final = (Exit.FAILED_RESTORED, Exit.REFUSED)
 _CALLS: Final = (Exit.IN_DOUBT, Exit.NEEDS_HUMAN, Exit.CONSENT_NEEDED, *_UNLESS_HEALTHY)
@@ -66,7 +66,7 @@ class Watch:
 
     def _stopped(self, error: LastgoodError) -> None:
         """It is looked at, and somebody called, when the command has said everything."""
-        if error.exit in _CALLS and self._service.tells and not attended():
+        if error.exit in _CALLS and self._service.config.file.contacts and not attended():
             afterwards.then(self._session, lambda: self._call(error))
 
     def _call(self, error: LastgoodError) -> None:

@@ -58,7 +58,7 @@ def _time(at: int, tz: tzinfo) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def _told(event: Event, because: dict[str, str]) -> Iterator[str]:  # noqa: C901 - one per kind of event
+def _told(event: Event, because: dict[str, str]) -> Iterator[str]:  # noqa: C901, PLR0912 - one per kind of event
     """The clauses of an event's sentence."""
     match event:
         case RunStarted():

@@ -23,6 +23,7 @@ from lastgood.run.desk import Desk
 
 _TRIES = 20
 _PATIENCE = 0.1
+_SAID = ("ticked", "acknowledged")
 
 
 def add(desk: Desk, run: str, event: Event, hosts: Sequence[str]) -> tuple[str, ...]:
@@ -50,6 +51,18 @@ def note(desk: Desk, run: str, event: Event, hosts: Sequence[str], still: Callab
     """
     with _here(desk, run), turn(desk, run, event, hosts, still):
         return trail.told_later(desk, run, hosts)
+
+
+def learn(desk: Desk, run: str, hosts: Sequence[str]) -> None:
+    """Have here what people said of a run on other machines, where that is all that `hosts` know more of it."""
+    for lines in trail.everywhere(hosts, desk.shared.files, desk.group.first.state, run).values():
+        own = desk.journal.lines(run)
+        if (
+            not isinstance(lines, Refused)
+            and _goes_on(own, lines)
+            and all(one.kind in _SAID for one in lines[len(own) :])
+        ):
+            desk.journal.adopt(lines)
 
 
 @contextlib.contextmanager
@@ -83,11 +96,16 @@ class _Table:
         self._desk = desk
         self._run = run
         self._hosts = tuple(sorted(hosts))  # in one order, so that of two one has the first and goes on
+        self._there: tuple[str, ...] = ()
         self._held: dict[str, str] = {}
 
     def catch_up(self) -> None:
-        """Have here the lines that the hosts have, and have them have each other's."""
-        found = self._lines()
+        """Have here the lines that the hosts have, and have them have each other's.
+
+        A host that does not answer takes no part from here on: nobody waits for it once more.
+        """
+        found = self._lines(self._hosts)
+        self._there = tuple(found)
         for lines in found.values():
             with contextlib.suppress(Refused):
                 self._desk.journal.adopt(lines)
@@ -101,7 +119,7 @@ class _Table:
 
         Where it is another's, that one is written down.
         """
-        for host in self._hosts:
+        for host in self._there:
             with contextlib.suppress(OSError):
                 if not self._files(host).create(self._path(seq), row):
                     self._help(self._files(host), seq)
@@ -109,7 +127,7 @@ class _Table:
                     return False
                 self._held[host] = self._path(seq)
         ours = msgspec.json.decode(row)["hash"]
-        there = [lines for lines in self._lines().values() if len(lines) >= seq and self._fits(lines)]
+        there = [lines for lines in self._lines(self._there).values() if len(lines) >= seq and self._fits(lines)]
         if any(lines[seq - 1].hash != ours for lines in there):
             self.let_go()
             return False
@@ -137,14 +155,13 @@ class _Table:
             files.append(trail.kept_at(self._state, self._run), b"\n" + row)
         files.remove(self._path(seq))
 
-    def _lines(self) -> dict[str, tuple[Line, ...]]:
-        found = trail.everywhere(self._hosts, self._files, self._state, self._run)
+    def _lines(self, hosts: Sequence[str]) -> dict[str, tuple[Line, ...]]:
+        found = trail.everywhere(hosts, self._files, self._state, self._run)
         return {host: lines for host, lines in found.items() if not isinstance(lines, Refused)}
 
     def _fits(self, lines: Sequence[Line]) -> bool:
         """Whether a host's lines go on from those here: else it knows the run otherwise, and takes no part."""
-        own = self._desk.journal.lines(self._run)
-        return [line.event for line in lines[: len(own)]] == [line.event for line in own]
+        return _goes_on(self._desk.journal.lines(self._run), lines)
 
     def _files(self, host: str) -> Files:
         return self._desk.shared.files(host)
@@ -155,6 +172,10 @@ class _Table:
 
     def _path(self, seq: int) -> str:
         return f"{trail.kept_at(self._state, self._run).removesuffix('jsonl')}{seq}.claim"
+
+
+def _goes_on(own: Sequence[Line], lines: Sequence[Line]) -> bool:
+    return [line.event for line in lines[: len(own)]] == [line.event for line in own]
 
 
 @contextlib.contextmanager
