@@ -25,7 +25,7 @@ from lastgood.model.facts import Fact
 from lastgood.model.message import ASKED, Acknowledged, Ask, AskLine, Fate, Message, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
 from lastgood.model.text import sanitise
-from lastgood.outbox.asks import ask, standing
+from lastgood.outbox.asks import ask, settled, standing
 from lastgood.outbox.collect import Here, Subscription, adopted, collect, theirs
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.leaving import BECAUSE, forget, let_go
@@ -159,6 +159,11 @@ class PostOffice:
                 made = ask(outbox, message, wait, self._world.clock.now())
             if made and self._calls:
                 self._calls.publish(made)
+
+    def settled(self, target: str, action: str) -> None:
+        """That a command succeeded, which may have asked for a person before. Raises NeedsHuman as `ask` does."""
+        with Outbox(self.path) as outbox:
+            settled(outbox, target, action)
 
     def asks(self) -> tuple[AskLine, ...]:
         """The asks that stand. Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used."""

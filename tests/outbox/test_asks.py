@@ -27,7 +27,7 @@ from lastgood.model.errors import (
 from lastgood.model.event import Run, RunEnded, StepStarted
 from lastgood.model.message import Acknowledged, Ask, Kind, Message
 from lastgood.model.report import Health
-from lastgood.outbox.asks import ask, standing
+from lastgood.outbox.asks import ask, known, settled, standing
 from lastgood.outbox.escalation import Contact, acknowledge, escalate
 from lastgood.outbox.store import Outbox
 from lastgood.outside.text import plain
@@ -145,6 +145,18 @@ def test_a_run_of_another_target_or_from_before_must_not_end_it(postal: Postal) 
     assert stands(postal) == [made.message.run]
 
 
+def test_a_command_that_succeeds_at_last_must_end_what_it_asked_for(postal: Postal) -> None:
+    """As a restore of the database, which no run of the journal tells."""
+    made = [asks(postal), asks(postal, message(target="web/prod"))]
+    with Outbox(postal.path) as outbox:
+        outbox.note("ask:damaged", "{}")
+        settled(outbox, "shop-api/prod", "restart")
+        assert len(known(outbox)) == 2
+        settled(outbox, "shop-api/prod", "rollback")
+    assert made[1] is not None
+    assert stands(postal) == [made[1].message.run]
+
+
 def test_what_a_program_may_agree_to_must_call_only_when_it_has_not(postal: Postal, ann: Told) -> None:
     asks(postal, wait=120.0)
     postal.clock.by += 119
@@ -197,6 +209,7 @@ class Desk:
     last: Run | None = None
     asked: list[tuple[Message, float]] = field(default_factory=list)
     contacts: tuple[str, ...] = ("ann",)
+    done: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def config(self) -> "Desk":
@@ -221,6 +234,9 @@ class Desk:
 
     def last_run_for(self, _: str) -> Run | None:
         return self.last
+
+    def settled(self, target: str, action: str) -> None:
+        self.done.append((target, action))
 
     def ask(self, message: Message, wait: float) -> None:
         self.asked.append((message, wait))
@@ -320,6 +336,7 @@ def test_an_end_that_a_run_tells_by_itself_must_not_call_once_more(
         assert watch.ends(lambda _: ended)(None) == ended  # type: ignore[arg-type]
     afterwards.work()
     assert bool(desk.asked) is calls
+    assert desk.done == ([("shop-api/prod", "rollback")] if code is Exit.DONE else [])
 
 
 def test_what_goes_wrong_with_calling_must_be_told_and_end_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,10 +28,11 @@ _EXITS: Final = {
 
 def resolved(session: Session, target: Target, version: str | None, *, yes: bool) -> int:
     """Find out what was applied and, with consent, set the version; the exit code."""
+    if not yes:  # it looks, and asks where somebody is there
+        return _resolved(session, target, version, yes=yes)
     with Watch(session, session.service, Group.of(target), "resolving the version") as watch:
         code = _resolved(session, target, version, yes=yes)
-        if code:
-            watch.ended(Exit(code), f"The version of the database of {target.name} was not set.")
+        watch.ended(Exit(code), f"The version of the database of {target.name} was not set.")
         return code
 
 

@@ -24,6 +24,7 @@ _SOON: Final = 120.0
 _LOOK: Final = 3.0
 """Seconds in which it is looked how what runs fares, once everything else is done."""
 _UNLESS_HEALTHY: Final = (Exit.FAILED_RESTORED, Exit.REFUSED)
+_WELL: Final = (Exit.DONE, Exit.MITIGATED)
 _CALLS: Final = (Exit.IN_DOUBT, Exit.NEEDS_HUMAN, Exit.CONSENT_NEEDED, *_UNLESS_HEALTHY)
 
 
@@ -66,7 +67,12 @@ class Watch:
 
     def _stopped(self, error: LastgoodError) -> None:
         """It is looked at, and somebody called, when the command has said everything."""
-        if error.exit in _CALLS and self._service.config.file.contacts and not attended():
+        if not self._service.config.file.contacts:
+            return
+        if error.exit in _WELL:
+            settled = lambda: self._service.post_office.settled(self._chosen.name, self._action)  # noqa: E731 - used once
+            afterwards.then(self._session, settled)
+        elif error.exit in _CALLS and not attended():
             afterwards.then(self._session, lambda: self._call(error))
 
     def _call(self, error: LastgoodError) -> None:

@@ -4,6 +4,7 @@ The journal knows nothing of them, so they stand in the outbox: each once for it
 timer comes to the same end, until somebody has it or a later run of the target has taken its place.
 """
 
+import contextlib
 import hashlib
 import math
 import re
@@ -48,8 +49,18 @@ def ask(outbox: Outbox, message: Message, wait: float, now: int) -> Ask | None:
 
 def known(outbox: Outbox) -> tuple[Ask, ...]:
     """Those that are not over, oldest first."""
-    found = (msgspec.json.decode(value, type=Ask) for _, value in outbox.notes(_NOTE))
+    found: list[Ask] = []
+    for _, value in outbox.notes(_NOTE):
+        with contextlib.suppress(msgspec.MsgspecError):  # one that is damaged must not keep the others from being told
+            found.append(msgspec.json.decode(value, type=Ask))
     return tuple(one for one in found if not one.over)
+
+
+def settled(outbox: Outbox, target: str, action: str) -> None:
+    """That a command succeeded: what the same one asked for is over. Raises NeedsHuman."""
+    for one in known(outbox):
+        if (one.message.target, one.message.action) == (target, action):
+            _keep(outbox, msgspec.structs.replace(one, over="it was done since"))
 
 
 def standing(journal: Journal, outbox: Outbox, here: Here) -> Iterator[Ask]:
