@@ -98,7 +98,7 @@ class Workshop:
         if cdn is None:
             return None
         now = SystemClock().now()
-        edge = Edge(http, self.secrets, now, self.process, target.repo, cdn.pages[0])
+        edge = Edge(http, self.secrets, now, process=self.process, folder=target.repo, page=cdn.pages[0])
         return lambda: catalog.cache(cdn.cache, edge)
 
     def _stage(self, target: Target, image: Image) -> Stage:

@@ -109,7 +109,7 @@ def seen(*, check: Healthcheck | None, looks: Sequence[Look] = (), lease: str = 
     view = HostView(containers, Known(()), check, ("docker", "compose"))
     tip = Tip("c" * 40, Known(Image("reg/shop", "sha-1")), Known("remote"))
     observed = Observed(tip, (), complete=True, hosts={"local": view}, registry={}, looks=tuple(looks), lease=lease)
-    no_tools: Tools = object()  # type: ignore[assignment] # these checks judge what was seen already
+    no_tools: Tools = SimpleNamespace(flows=())  # type: ignore[assignment] # these checks judge what was seen already
     return case.Case(TARGET, no_tools, observed)
 
 

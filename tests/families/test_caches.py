@@ -42,7 +42,7 @@ class Bench:
         assert target.cdn
         process = LocalProcess()
         secrets = LocalSecrets(process, {"CDN_TOKEN": token} if token else {})
-        edge = Edge(http or PlainHttp(), secrets, 0, process, str(folder), target.cdn.pages[0])
+        edge = Edge(http or PlainHttp(), secrets, 0, process=process, folder=str(folder), page=target.cdn.pages[0])
         return catalog.cache(target.cdn.cache, edge)
 
     def gives(self) -> str:

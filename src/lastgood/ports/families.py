@@ -313,7 +313,7 @@ class Tracker(Notifier, Protocol):
     """A notifier that keeps one thing for each run, found by a mark with the run's id; what people wrote stays."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Edge(Outside):
     """What a cache is reached with: `folder`, where commands run, is the deploy repo; `page` is a public address."""
 
