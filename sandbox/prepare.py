@@ -35,4 +35,11 @@ def ensure_servers() -> None:
     if os.getuid() != 0:
         raise SandboxError("simulated servers need root, for namespaces and network cards")
     packages.provide(stock.PROGRAMS)
+    ensure_browser()
     stock.ensure()
+
+
+@functools.cache
+def ensure_browser() -> None:
+    """Makes sure of a Chromium, which brings a font; Playwright comes with the other Python packages."""
+    packages.provide({"chromium": "chromium"})

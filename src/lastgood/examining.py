@@ -9,10 +9,12 @@ from lastgood.database.status import status
 from lastgood.diagnose import doctor as practising
 from lastgood.diagnose import look
 from lastgood.model.diagnosis import Diagnosis
+from lastgood.model.errors import UsageError
 from lastgood.model.observed import Observed
 from lastgood.model.report import Check
 from lastgood.model.standing import DatabaseStatus
 from lastgood.model.target import Target
+from lastgood.observe import visits
 from lastgood.observe.world import observe
 from lastgood.service import Service
 
@@ -55,6 +57,16 @@ def diagnose(service: Service, target: Target, seconds: float, beside: Callable[
         ],
     )
     return look.examine(ward, seconds, beside or (lambda: True))
+
+
+def screenshot(service: Service, target: Target) -> bytes:
+    """The page as the diagnosis just made saw it in a browser, a PNG. Raises UsageError, with the reason, for none."""
+    tools = service.tools(target)
+    found = visits.last(tools)
+    if found is None or not found.visit.picture:
+        missing = tools.browser.missing() if tools.browser else ""
+        raise UsageError("There is no picture.", because=(missing or "no page of the service was seen in a browser",))
+    return found.visit.picture
 
 
 def _schema_of(desk: DatabaseDesk, observed: Observed) -> DatabaseStatus:

@@ -64,7 +64,7 @@ class Service:
         self._env = env
         self.journal = Journal(f"{places.state}/journal.db")
         self.live = Live(places.state)
-        self._workshop = Workshop(places, env)
+        self._workshop = Workshop(places, env, config.file.browser.chromium)
 
     def tools(self, target: Target) -> Tools:
         """The target's members and the effects. Raises GitUnavailable where the deploy repo is none."""

@@ -12,6 +12,7 @@ import msgspec
 
 from lastgood import catalog
 from lastgood.config.load import Config, load
+from lastgood.effects.browser import LocalBrowser
 from lastgood.effects.clock import SystemClock
 from lastgood.effects.files import LocalFiles
 from lastgood.effects.hostfiles import HostFiles
@@ -52,11 +53,15 @@ class Places:
 
 
 class Workshop:
-    """Makes what targets are worked on with. All of them share one way to each host."""
+    """Makes what targets are worked on with. All of them share one way to each host, and one browser.
 
-    def __init__(self, places: Places, env: Mapping[str, str]) -> None:
+    `chromium` is the browser's program where one is configured.
+    """
+
+    def __init__(self, places: Places, env: Mapping[str, str], chromium: str = "") -> None:
         self._places = places
         self._env = env
+        self._browser = LocalBrowser(env, chromium)
         self._processes = Processes()
         self._identities: dict[str, str] = {}
 
@@ -91,6 +96,7 @@ class Workshop:
             stage=partial(self._stage, target),
             forge=lambda: catalog.forge(target.forge, Line(http, references, repo.origin.url)),
             cache=self._cache(target, http),
+            browser=self._browser,
         )
 
     def _cache(self, target: Target, http: Http) -> Callable[[], Cache] | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from ruamel.yaml import YAML
 
@@ -28,11 +29,13 @@ from lastgood.model.situation import (
     SchemaSeen,
     Situation,
 )
+from lastgood.model.visit import Fault, Missed, Visit
 
 FOLDER = Path(__file__).with_name("corpus")
 HELD_OUT = "held_out"
 NOW = int(datetime(2026, 11, 28, 3, tzinfo=UTC).timestamp())
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHOP = "https://shop.example/"
 _URL = "https://shop.example/api/health"
 
 
@@ -82,6 +85,7 @@ def situation(given: dict[str, Any]) -> Situation:
         hosts=_fact(given.get("host", {}), lambda found: (_host(found),)),
         neighbours=Known(_neighbours(given.get("neighbours", {"shop-web": "healthy", "billing-api": "healthy"}))),
         page=Known(_page(given["page"])) if "page" in given else None,
+        visit=_fact(given["visit"], _visit) if "visit" in given else None,
         pinned=Known(_pinned(pinned or {}, runs=bool(given["containers"]) and not runs_old)),
         back=back,
         verified=given.get("verified", False),
@@ -190,6 +194,23 @@ def _page(given: dict[str, Any]) -> Page:
         for url in found.assets
     )
     return Page(given["url"], given.get("status", 200), assets, found.blank, given.get("cached", False))
+
+
+def _visit(given: dict[str, Any]) -> Visit:
+    """What a browser saw of https://shop.example/: texts with the script they are of, requests with their answer."""
+
+    def faults(name: str, *, promise: bool = False) -> tuple[Fault, ...]:
+        return tuple(Fault(said, urljoin(_SHOP, url), promise) for said, url in given.get(name, ()))
+
+    return Visit(
+        url=_SHOP,
+        status=200,
+        blank=given.get("blank", False),
+        text=given.get("text", ""),
+        faults=(*faults("faults"), *faults("rejected", promise=True)),
+        console=faults("console"),
+        missed=tuple(Missed(urljoin(_SHOP, url), *rest) for url, *rest in given.get("missed", ())),
+    )
 
 
 def _pinned(given: dict[str, Any], *, runs: bool) -> Pinned:

@@ -155,6 +155,12 @@ class ContactFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     envs: tuple[str, ...] = ()
 
 
+class BrowserFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What looks at pages as people do; without `chromium`, the first that is found on the operator's machine."""
+
+    chromium: str = ""
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `apps` are sets of services that move together, in the order in which they are switched."""
 
@@ -167,3 +173,4 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trackers: dict[str, AdapterFile] = {}
     notifiers: dict[str, AdapterFile] = {}
     contacts: tuple[ContactFile, ...] = ()
+    browser: BrowserFile = BrowserFile()

@@ -19,7 +19,7 @@ from lastgood.model.report import Health, History
 from lastgood.model.situation import Back, Body, Log, Neighbour, Pinned, SchemaSeen, Situation
 from lastgood.model.standing import DatabaseStatus
 from lastgood.model.target import Target
-from lastgood.observe import changes, pages, surroundings, symptoms
+from lastgood.observe import changes, pages, surroundings, symptoms, visits
 from lastgood.observe.together import Asked, together
 from lastgood.plan import report
 from lastgood.ports import DeployRepo, Tools
@@ -106,18 +106,20 @@ def examine(ward: Ward, seconds: float, hurried: Callable[[], bool] = lambda: Tr
     around = Asked(partial(surroundings.hosts, ward.target, ward.tools))
     others: Asked[tuple[Neighbour, ...] | Unknown] = Asked(partial(_neighbours, ward.others))
     page = Asked(lambda: (pages.page(ward.tools),))
+    visiting = Asked(lambda: (visits.visit(ward.tools),))
     observed = within.answer(observing)
     if isinstance(observed, Unknown):
         seen = Situation(ward.target.name, _now(ward), observed, changes=observed, pinned=observed)
     else:
         seen = _seen(ward, observed, within)
-    shown = within.answer(page)
+    shown, visit = within.answer(page), within.answer(visiting)
     return diagnose(
         msgspec.structs.replace(
             seen,
             hosts=within.answer(around),
             neighbours=_flat(within.answer(others)),
             page=shown if isinstance(shown, Unknown) else shown[0],
+            visit=visit if isinstance(visit, Unknown) else visit[0],
         )
     )
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from lastgood.judge.advice import advise
+from lastgood.judge.frontend import against, remarks
 from lastgood.judge.inside import inside
 from lastgood.judge.outside import nothing_runs, outside
 from lastgood.judge.view import BLAMED, View
@@ -87,8 +88,9 @@ def _nothing_found(view: View) -> Finding:
 def _healthy(view: View) -> Finding:
     looks = (Evidence(Source.HEALTH, f"{look.probe}: {look.said}") for look in view.seen.looks)
     states = (Evidence(Source.ENGINE, f"{body.name}: {body.health or body.state}") for body in view.mine)
-    confidence = Confidence.HIGH if view.seen.looks else Confidence.MEDIUM
-    return Finding(Scenario.HEALTHY, "Nothing is seen to be wrong.", confidence, (*looks, *states))
+    unseen = view.visit is not None and view.visit.blank is None
+    confidence = Confidence.HIGH if view.seen.looks and not unseen else Confidence.MEDIUM
+    return Finding(Scenario.HEALTHY, "Nothing is seen to be wrong.", confidence, (*looks, *states, *remarks(view)))
 
 
 def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
@@ -100,8 +102,8 @@ def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
         yield f"it began at {began}, before the newest change came at {came}"
     if chosen.scenario is Scenario.API_ERRORS and not view.failing and not view.down and view.seen.looks:
         yield "every probe passes"
-    if chosen.scenario is Scenario.FRONTEND and view.page and view.page.cached:
-        yield "the page came out of a cache: an old page names assets that are gone, whatever runs"
+    if chosen.scenario is Scenario.FRONTEND:
+        yield from against(view)
     if chosen.scenario is not Scenario.IMAGE_MISSING and view.runs_pinned is False and _fresh(view):
         yield "what git has pinned last is not what runs"
     if view.ill and len(view.ill) == len(view.neighbours):
@@ -154,5 +156,8 @@ def _unknown(seen: Situation) -> Iterator[str]:
     for name, fact in facts.items():
         if isinstance(fact, Unknown):
             yield f"{name}: {fact.reason}"
-    if seen.page is not None:
-        yield "whether the page's scripts run without errors: no browser looks"
+    if seen.page is not None and not isinstance(seen.visit, Known):
+        reason = seen.visit.reason if seen.visit else "no browser looks"
+        yield f"whether the page's scripts run without errors: {reason}"
+    if isinstance(seen.visit, Known) and seen.visit.value.blank is None:
+        yield "whether the page shows anything: in a browser it did not come to rest"

@@ -4,22 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from lastgood.judge.frontend import frontend
 from lastgood.judge.outside import nothing_runs
-from lastgood.judge.page import own
 from lastgood.judge.signs import Sign
 from lastgood.judge.view import View
 from lastgood.model.diagnosis import Confidence, Evidence, Finding, Scenario, Source
 from lastgood.model.facts import Known
 from lastgood.model.observed import State
-from lastgood.model.situation import Asset
 
-_MISSING: Final = 400
-_SCRIPT: Final = re.compile(r"javascript|ecmascript|json|wasm")  # WHATWG HTML: what a module script may be
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*(?:\.[\w-]+)*")
 _ADDRESS: Final = re.compile(r"url|uri|dsn|host|addr|endpoint|server", re.IGNORECASE)
 _JUST: Final = 30 * 60
 _HOST: Final = re.compile(r"[.\d-]")
-_BAD_PAGE: Final = (403, 404)
 _SERVER_ERROR: Final = "http 5"
 # 0, and what the shell makes of SIGINT, SIGKILL and SIGTERM: somebody or the kernel ended it, no fault of its code.
 _FROM_OUTSIDE: Final = (0, 130, 137, 143)
@@ -27,7 +23,7 @@ _FROM_OUTSIDE: Final = (0, 130, 137, 143)
 
 def inside(view: View) -> Iterator[Finding]:
     """Every such cause that anything speaks for, the most special first."""
-    for rule in (_image, _memory, _migration, _configuration, _frontend, _errors):
+    for rule in (_image, _memory, _migration, _configuration, frontend, _errors):
         found = rule(view)
         if found:
             yield found
@@ -123,35 +119,6 @@ def _names(lines: tuple[str, ...]) -> set[str]:
 
 def _only_key(view: View) -> str:
     return view.suspect.keys[0] if view.suspect and len(view.suspect.keys) == 1 else ""
-
-
-def _frontend(view: View) -> Finding | None:
-    page = view.page
-    bad = [] if page is None else [_said(asset) for asset in page.assets if own(page.url, asset.url) and _said(asset)]
-    if page and page.status in _BAD_PAGE and view.of(Scenario.FRONTEND):
-        bad.append(f"{page.url} is answered with {page.status}")
-    if page and page.blank and page.status < _MISSING:
-        bad.append(f"{page.url} is blank: it shows nothing and loads nothing")
-    if not bad or page is None:
-        return None
-    facts = tuple(Evidence(Source.PAGE, said) for said in bad)
-    if page.cached:
-        facts = (*facts, Evidence(Source.PAGE, f"{page.url} came out of a cache"))
-    signs = (sign.evidence() for sign in view.of(Scenario.FRONTEND))
-    return Finding(Scenario.FRONTEND, "The page is broken.", Confidence.HIGH, (*facts, *signs))
-
-
-def _said(asset: Asset) -> str:
-    """What is wrong with a script or style; empty where nothing is."""
-    if asset.status == 0:
-        return f"{asset.url}: {asset.because or 'no answer'}"
-    if asset.status >= _MISSING:
-        return f"{asset.url} is answered with {asset.status}"
-    if asset.kind.partition(";")[0].strip() == "text/html":
-        return f"{asset.url} is answered with a page instead"
-    if asset.module and asset.kind and not _SCRIPT.search(asset.kind):
-        return f"{asset.url} is answered as {asset.kind}: no browser runs a module of that type"
-    return f"{asset.url} is empty" if asset.size == 0 else ""
 
 
 def _errors(view: View) -> Finding | None:

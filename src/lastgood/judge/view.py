@@ -9,6 +9,7 @@ from lastgood.model.facts import Known
 from lastgood.model.observed import Look, State
 from lastgood.model.report import Health
 from lastgood.model.situation import Body, Change, HostSeen, Neighbour, Page, Situation
+from lastgood.model.visit import Visit
 
 RECENT: Final = 15 * 60
 """Seconds: log lines of a service that works, or runs with errors, count only where they are not older."""
@@ -122,6 +123,11 @@ class View:
     def page(self) -> Page | None:
         """The page, where one was seen."""
         return self.seen.page.value if isinstance(self.seen.page, Known) else None
+
+    @cached_property
+    def visit(self) -> Visit | None:
+        """The page in a browser, where one saw it."""
+        return self.seen.visit.value if isinstance(self.seen.visit, Known) else None
 
     @cached_property
     def runs_pinned(self) -> bool | None:

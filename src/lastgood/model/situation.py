@@ -6,6 +6,7 @@ from lastgood.model.command import Secret
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import Look, State
 from lastgood.model.report import Health
+from lastgood.model.visit import Visit
 
 NOT_ASKED = Unknown("not asked")
 
@@ -172,8 +173,8 @@ class Situation(msgspec.Struct, frozen=True):
     """One service at one moment, `now` in Unix seconds.
 
     `changes` are newest first, by git as fetched from `remote`, None where nobody asked. `schema` is None where
-    lastgood knows of no database, `page` where the service shows none. `verified` tells that what runs has passed a
-    gate before.
+    lastgood knows of no database, `page` and `visit` (that page in a browser, at its own origin) where the service
+    shows none. `verified` tells that what runs has passed a gate before.
     """
 
     target: str
@@ -186,6 +187,7 @@ class Situation(msgspec.Struct, frozen=True):
     hosts: Fact[tuple[HostSeen, ...]] = NOT_ASKED
     neighbours: Fact[tuple[Neighbour, ...]] = NOT_ASKED
     page: Fact[Page] | None = None
+    visit: Fact[Visit] | None = None
     pinned: Fact[Pinned] = NOT_ASKED
     back: Fact[Back] = NOT_ASKED
     verified: bool = False

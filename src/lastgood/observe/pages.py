@@ -20,13 +20,27 @@ _LONG = "longer than"
 
 def page(tools: Tools) -> Fact[Page] | None:
     """The page that the probes' addresses belong to; None where the service shows none there."""
+    found = _found(tools)
+    return Known(_page(tools.http, *found.value)) if isinstance(found, Known) else found
+
+
+def place(tools: Tools) -> Fact[str] | None:
+    """Where that page is, if it is answered with 200: what else is answered is no page to look at."""
+    found = _found(tools)
+    if not isinstance(found, Known):
+        return found
+    url, response = found.value
+    return Known(url) if response.status == _OK else Unknown(f"{url} is answered with {response.status}")
+
+
+def _found(tools: Tools) -> Fact[tuple[str, Response]] | None:
     for url in addresses(tuple(probe.name for probe in tools.probes)):
         answer = tools.http.ask(url, timeout=_LIMIT)
         if isinstance(answer, Unknown):
             return Unknown(f"{url}: {answer.reason}")
         response = answer.value
         if "html" in _kind(response) and response.status in (_OK, *_NOT_FOUND):
-            return Known(_page(tools.http, url, response))
+            return Known((url, response))
     return None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lastgood.model.release import Image
 from lastgood.ports.effects import (
+    Browser,
     Clock,
     Conversation,
     Credentials,
@@ -38,6 +39,7 @@ from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
 __all__ = [
     "Cache",
+    "Browser",
     "Clock",
     "CommitInfo",
     "Conversation",
@@ -93,3 +95,4 @@ class Tools:
     flows: tuple[Declared, ...] = ()
     stage: Callable[[Image], Stage] | None = None
     cache: Callable[[], Cache] | None = None
+    browser: Browser | None = None

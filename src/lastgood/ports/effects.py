@@ -8,6 +8,7 @@ import msgspec
 from lastgood.model.command import Child, Command, Completed
 from lastgood.model.event import KeptFile
 from lastgood.model.facts import Fact
+from lastgood.model.visit import Errand, Visit
 
 
 class Conversation(Protocol):
@@ -78,6 +79,25 @@ class Http(Protocol):
         body: bytes | None = None,
     ) -> Fact[Response]:
         """One request; `timeout` bounds all of it, in seconds. Unknown says why there was no answer."""
+        ...
+
+
+class Browser(Protocol):
+    """Shows pages as people see them, in a new browser each time, of which nothing stays."""
+
+    def missing(self) -> str:
+        """Why no browser can be used on this machine, with the command that mends it; empty where one can."""
+        ...
+
+    def visit(self, errand: Errand) -> Fact[Visit]:
+        """Do the errand within its seconds, starting the browser included. Unknown says why there was nothing to see.
+
+        Nothing that a page does raises, hangs or stays: dialogs are dismissed, downloads and further windows refused.
+        """
+        ...
+
+    def last(self, url: str) -> tuple[float, Visit] | None:
+        """What was seen the last time that an errand began at this address, and how many seconds ago; None: never."""
         ...
 
 

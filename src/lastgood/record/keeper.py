@@ -13,6 +13,9 @@ _STRUCTURED = ("inspect", "rendered")
 """What files that are JSON and name their secrets begin with."""
 _MOST = 1024 * 1024
 """So many bytes of a file are kept: taking secrets out of one of them takes half a second, while production waits."""
+_LARGEST = 3 * 1024 * 1024
+"""So many bytes of a picture are kept, or none."""
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MARGIN = 32 * 1024
 """More than the longest secret that spans lines: one that the cut goes through is still seen to be one."""
 
@@ -30,7 +33,7 @@ class RedactingKeeper:
         bundle, kept = Bundle(self._folder), list[KeptFile]()
         readable, lost = self._readable(files)
         for name, content in sorted(readable.items()):
-            clean, kinds = _redacted(content, self._secrets())
+            clean, kinds = (content, ()) if _picture(name, content) else _redacted(content, self._secrets())
             kinds = (*_in_place(name, content), *kinds)
             where = bundle.keep(name, clean)
             kept.append(KeptFile(name, where.file, where.sha256, where.size, kinds))
@@ -43,13 +46,14 @@ class RedactingKeeper:
 
     def _readable(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
         """The files with what they name as secret masked; what cannot be read cannot be redacted, so it is not kept."""
-        readable = {name: content for name, content in files.items() if not name.startswith(_STRUCTURED)}
-        for name in files.keys() - readable.keys():
+        large = {name for name, content in files.items() if _picture(name, content) and len(content) > _LARGEST}
+        readable = {name: files[name] for name in files.keys() - large if not name.startswith(_STRUCTURED)}
+        for name in files.keys() - large - readable.keys():
             with suppress(ValueError):
                 readable[name] = redact_inspect(files[name])
                 self._learn(secrets_of_inspect(files[name]))
-        lost = (f"{name} was not kept: it cannot be read" for name in sorted(files.keys() - readable.keys()))
-        return readable, tuple(lost)
+        unread = (f"{name} was not kept: it cannot be read" for name in sorted(files.keys() - large - readable.keys()))
+        return readable, (*unread, *(f"{name} was not kept: it is too large a picture" for name in sorted(large)))
 
     def _learn(self, secrets: frozenset[str]) -> None:
         with self._lock:
@@ -58,6 +62,11 @@ class RedactingKeeper:
     def _secrets(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._known)
+
+
+def _picture(name: str, content: bytes) -> bool:
+    """Whether it is a PNG: masking what looks like a secret in its bytes, or cutting it, would only spoil it."""
+    return name.endswith(".png") and content.startswith(_PNG)
 
 
 def _in_place(name: str, content: bytes) -> tuple[str, ...]:

@@ -1,0 +1,165 @@
+"""A real Chromium on pages that do what they should not: facts come back, and nothing stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lastgood.effects.browser import LocalBrowser
+from lastgood.effects.pixels import one_colour
+from lastgood.model.command import Secret
+from lastgood.model.facts import Known, Unknown
+from lastgood.model.visit import Errand, Move, Visit
+from tests.effects.pages import PASSWORD, Server, serving
+
+BROWSER = LocalBrowser(os.environ)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        yield Path(folder)
+
+
+def visited(url: str, *moves: Move, seconds: float = 20.0, hidden: tuple[Secret, ...] = ()) -> Visit:
+    found = BROWSER.visit(Errand((Move("goto", url), *moves), seconds=seconds, hidden=hidden))
+    assert isinstance(found, Known), found
+    return found.value
+
+
+def started_in(folder: Path) -> list[str]:
+    """The command lines of what was started with a folder below `folder`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if os.fsencode(str(folder)) in words and b"pytest" not in words.split(b"\0")[0]:
+                found.append(words.replace(b"\0", b" ").decode(errors="replace")[:200])
+    return found
+
+
+def test_a_hostile_page_must_be_told_in_few_harmless_words_and_leave_nothing(server: Server, temporary: Path) -> None:
+    server.asked.clear()
+    seen = visited(f"{server.url}/")
+    assert (seen.status, seen.blank, seen.text, seen.title) == (200, False, "Welcome", "Shop [31m")
+    thrown, promise = seen.faults
+    assert (thrown.said, thrown.url) == (
+        "TypeError: Cannot read properties of undefined (reading 'open')",
+        f"{server.url}/thrown.js",
+    )
+    assert (promise.said, promise.promise) == ("Error: nobody waits", True)
+    assert {(one.url, one.kind, one.status) for one in seen.missed} == {
+        (f"{server.url}/gone.js", "script", 404),
+        (f"{server.url}/api/orders", "fetch", 500),
+    }
+    assert len(seen.console) == 40
+    assert seen.more > 300
+    assert all(len(one.said) <= 400 and one.said.isprintable() for one in seen.console)
+    assert seen.picture.startswith(b"\x89PNG")
+    assert "/worker.js" not in server.asked
+    assert PASSWORD not in repr(seen)
+    assert list(temporary.iterdir()) == []
+    assert started_in(temporary) == []
+
+
+def test_a_page_that_shows_nothing_must_be_blank_and_what_draws_anything_must_not(server: Server) -> None:
+    blank = visited(f"{server.url}/blank")
+    assert blank.blank is True
+    assert one_colour(blank.picture)
+    assert [one.said for one in blank.faults] == ["Error: no root"]
+    assert visited(f"{server.url}/drawn").blank is False
+    late = visited(f"{server.url}/late")
+    assert (late.blank, late.text) == (False, "at last")
+
+
+def test_a_page_that_never_comes_to_rest_must_be_left_in_time(server: Server, temporary: Path) -> None:
+    begun = time.monotonic()
+    seen = visited(f"{server.url}/hangs", seconds=4.5)
+    assert time.monotonic() - begun < 6
+    assert seen.blank is None
+    assert started_in(temporary) == []
+
+
+def test_a_circle_of_redirects_must_be_told_as_a_problem(server: Server) -> None:
+    assert visited(f"{server.url}/round").problem == "too many redirects"
+
+
+def test_what_is_filled_in_must_be_seen_nowhere(server: Server) -> None:
+    secret = Secret(PASSWORD)
+    typed = (Move("fill", "#who", Secret("robin")), Move("fill", "#word", secret), Move("see", "You typed"))
+    seen = visited(f"{server.url}/form", *typed, hidden=(secret,))
+    assert (seen.done, seen.problem) == (4, "")
+    assert seen.text == "You typed <redacted> Go"
+    assert [one.said for one in seen.console] == ["<redacted>"]
+    assert PASSWORD not in repr(seen)
+
+
+def test_a_user_s_way_must_go_up_to_the_move_that_fails(server: Server) -> None:
+    sent = (Move("click", "text=Go"), Move("url", "/account"), Move("see", "your orders"), Move("not_see", "Sign in"))
+    seen = visited(f"{server.url}/form", Move("press", "#who", Secret("a")), *sent)
+    assert (seen.done, seen.problem, seen.title) == (6, "", "Account")
+    found = BROWSER.visit(
+        Errand((Move("goto", f"{server.url}/form"), Move("click", "#nowhere"), Move("see", "Go")), 20, patience=0.5)
+    )
+    assert isinstance(found, Known)
+    assert (found.value.done, found.value.problem) == (1, "not within 0.5 s")
+    assert found.value.picture
+
+
+@pytest.mark.parametrize("whom", ["parent", "driver"])
+def test_nothing_must_stay_where_either_process_is_killed(server: Server, temporary: Path, whom: str) -> None:
+    code = (
+        "import os, tempfile; from lastgood.effects.browser import *; from lastgood.model.visit import *;"
+        f"tempfile.tempdir = {str(temporary)!r};"
+        f"print(LocalBrowser(os.environ).visit(Errand((Move('goto', {server.url!r} + '/hangs'),), 30)))"
+    )
+    server.asked.clear()
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True) as parent:
+        wait(lambda: "/hangs" in server.asked)
+        driver = int(Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()[0])
+        os.kill(parent.pid if whom == "parent" else driver, signal.SIGKILL)
+        said = parent.communicate()[0]
+    assert (b"Unknown" in said) is (whom == "driver")
+    wait(lambda: started_in(temporary) == [] and list(temporary.iterdir()) == [])
+
+
+def wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 15
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_missing_browser_must_be_unknown_with_the_command_that_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errand = Errand((Move("goto", "http://127.0.0.1:9/"),))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    none = LocalBrowser({"HOME": str(tmp_path)}).visit(errand)
+    assert none == Unknown(f"no browser looks: {sys.executable} -m playwright install --with-deps chromium")
+    named = LocalBrowser({"LASTGOOD_CHROMIUM": "/nowhere/chromium"}).visit(errand)
+    assert named == Unknown("no browser looks: there is no program /nowhere/chromium")
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\necho no display >&2\nexit 1\n")
+    broken.chmod(0o755)
+    found = LocalBrowser({}, str(broken)).visit(errand)
+    assert isinstance(found, Unknown)
+    assert "does not start" in found.reason
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert LocalBrowser({}).missing() == f"no browser looks: {sys.executable} -m pip install 'playwright>=1.49'"
