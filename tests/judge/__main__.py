@@ -58,13 +58,14 @@ def outcome(case: Case, said: Diagnosis) -> Outcome:
 
 def made() -> Iterator[Outcome]:
     """Situations on a real world, judged by the command itself."""
+    from sandbox.prepare import ensure_browser
     from sandbox.world import World
-    from tests.judge.live import situations
+    from tests.judge.live import diagnosed, situations
 
+    ensure_browser()
     with World.up(web=True) as world:
         for live in situations(world):
-            done = world.lastgood("diagnose", live.service, "prod", "--json")
-            answer = answered(json.loads(done.stdout))
+            answer = answered(json.loads(diagnosed(world, live.service).stdout))
             yield Outcome("live", live.name, live.scenario, (live.action,), live.key, answer)
 
 

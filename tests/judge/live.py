@@ -1,13 +1,15 @@
 """Situations made on a real engine, registry, proxy, database and git remote, one after the other in one world."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from subprocess import CompletedProcess
 from typing import NamedTuple
 
 from lastgood.model.diagnosis import Action, Scenario
 from sandbox.containers import Member
 from sandbox.releases import API, WEB
-from sandbox.run import SandboxError, docker, wait_until
+from sandbox.run import SandboxError, docker, run, wait_until
 from sandbox.world import World
 
 COMPOSE = f"envs/prod/apps/{API}/compose.yaml"
@@ -21,6 +23,16 @@ class Live(NamedTuple):
     scenario: Scenario
     action: Action
     key: str = ""
+
+
+def diagnosed(world: World, service: str) -> CompletedProcess[str]:
+    """What the command says, given time: on a busy machine a browser would be late, and what is late is unknown."""
+    patient = (
+        "import sys, lastgood.cli.verbs.diagnose as d, lastgood.observe.visits as v; d.SECONDS, v.SECONDS = 60, 40; "
+    )
+    patient += "from lastgood.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    argv = [sys.executable, "-c", patient, "diagnose", service, "prod", "--json"]
+    return run(argv, check=False, cwd=world.laptop, env=world.env)
 
 
 def situations(world: World) -> Iterator[Live]:
@@ -41,6 +53,21 @@ def _frontend(world: World) -> Iterator[Live]:
     wait_until(lambda: world.answer(WEB)[0] == 200, "the page answers")
     yield Live("a script of the page is missing", WEB, Scenario.FRONTEND, Action.ROLLBACK)
     world.ship(WEB, "good-2")
+    _script(world, "shop.start();")
+    yield Live("a script of the page stops at an error", WEB, Scenario.FRONTEND, Action.ROLLBACK)
+    _script(world, "document.body.textContent = 'shop'; fetch('http://127.0.0.1:9/t.js'); throw new Error('x')")
+    yield Live("a script fails and the page shows its content", WEB, Scenario.FRONTEND, Action.HUMAN)
+    _script(world, "document.body.textContent = 'shop'; fetch('http://127.0.0.1:9/t.js')")
+    yield Live("only what others serve is missing", WEB, Scenario.HEALTHY, Action.NOTHING)
+
+
+def _script(world: World, text: str) -> None:
+    """Put another script in place of the page's own."""
+    container, writes = (
+        Member(world.project(WEB), "web").ids()[0],
+        'for at in /srv/assets/*.js; do echo "$0" >$at; done',
+    )
+    docker("exec", container, "sh", "-c", writes, text)
 
 
 def _errors(world: World) -> Iterator[Live]:

@@ -7,14 +7,14 @@ from lastgood.model.diagnosis import Scenario
 from sandbox.run import run
 from sandbox.world import World
 from tests.judge.__main__ import answered
-from tests.judge.live import situations
+from tests.judge.live import diagnosed, situations
 
 
 def test_real_failures_must_be_told_apart_and_nothing_be_touched() -> None:
     with World.up(web=True) as world:
         for live in situations(world):
             before = (world.log(), world.running("shop-api"), world.running("shop-web"))
-            done = world.lastgood("diagnose", live.service, "prod", "--json")
+            done = diagnosed(world, live.service)
             said = json.loads(done.stdout)
             found = answered(said)
             assert (found.scenario, found.action) == (live.scenario, live.action), (live.name, said)

@@ -58,3 +58,15 @@ def test_what_cannot_be_read_must_not_be_kept_and_be_named(tmp_path: Path) -> No
     found, content = kept(tmp_path, inspect=b"[{", rendered=b"\xff", log=b"x")
     assert content == {"log": b"x"}
     assert [lost.split()[0] for lost in found.lost] == ["inspect", "rendered"]
+
+
+def test_a_picture_must_be_kept_byte_for_byte_or_not_at_all(tmp_path: Path) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + b"token=hunter2-xyz\x00://a:hunter2-xyz@" * 9
+    found, content = kept(
+        tmp_path, **{"page.png": png, "inspect": inspect("hunter2-xyz"), "no.png": b"token=hunter2-xyz"}
+    )
+    assert content["page.png"] == png
+    assert content["no.png"] == b"token=<redacted>"
+    assert found.lost == ()
+    found, content = kept(tmp_path, **{"page.png": png + bytes(3 * MIB)})
+    assert (content, found.lost) == ({}, ("page.png was not kept: it is too large a picture",))

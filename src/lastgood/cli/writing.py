@@ -22,7 +22,7 @@ def write_new(file: str, content: bytes) -> None:
         try:
             os.link(aside, path)  # unlike a rename, never over what is there
         except FileExistsError:
-            raise UsageError(f"{file} is there already.", next=("name another file: --output FILE",)) from None
+            raise UsageError(f"{file} is there already.", next=("name another file",)) from None
         finally:
             aside.unlink(missing_ok=True)
     except (OSError, ValueError) as error:

@@ -106,7 +106,7 @@ def examine(ward: Ward, seconds: float, hurried: Callable[[], bool] = lambda: Tr
     around = Asked(partial(surroundings.hosts, ward.target, ward.tools))
     others: Asked[tuple[Neighbour, ...] | Unknown] = Asked(partial(_neighbours, ward.others))
     page = Asked(lambda: (pages.page(ward.tools),))
-    visiting = Asked(lambda: (visits.visit(ward.tools),))
+    visiting = Asked(lambda: (visits.visit(ward.tools, visits.SECONDS),))
     observed = within.answer(observing)
     if isinstance(observed, Unknown):
         seen = Situation(ward.target.name, _now(ward), observed, changes=observed, pinned=observed)

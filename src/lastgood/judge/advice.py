@@ -129,6 +129,8 @@ def _look(view: View, found: Finding) -> str:
             return _there(view, _ON_HOST[found.scenario])
         case Scenario.PROBE | Scenario.DEPENDENCY | Scenario.DNS | Scenario.API_ERRORS if body:
             return _there(view, (*_ON_CONTAINER.get(found.scenario, _LOGS), body.name), body.host)
+        case Scenario.FRONTEND if view.visit:
+            return f"{_lastgood('diagnose', view)} --screenshot page.png"
         case Scenario.SEVERAL_DOWN:
             return "lastgood status"
         case Scenario.MIGRATION if view.seen.schema is not None:

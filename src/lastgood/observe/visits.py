@@ -27,7 +27,7 @@ class Sight:
     ago: float = 0.0
 
 
-def visit(tools: Tools, seconds: float = SECONDS) -> Fact[Visit] | None:
+def visit(tools: Tools, seconds: float) -> Fact[Visit] | None:
     """What a browser sees of the service's page, without the picture; None where the service shows none.
 
     Unknown where the page leads to another origin: what is there is not the service's.
@@ -36,7 +36,7 @@ def visit(tools: Tools, seconds: float = SECONDS) -> Fact[Visit] | None:
     return found if found is None or isinstance(found, Unknown) else Known(_bare(found.value.visit))
 
 
-def look(tools: Tools, seconds: float = SECONDS) -> Fact[Sight] | None:
+def look(tools: Tools, seconds: float) -> Fact[Sight] | None:
     """As `visit`, with its picture."""
     browser = tools.browser
     missing = browser.missing() if browser else "no browser looks"

@@ -1,0 +1,102 @@
+"""The page of a bad release kept as evidence: it is there, and it is in no rollback's way."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import msgspec
+import pytest
+from fault_words import state
+
+from lastgood.model.errors import Exit
+from lastgood.model.event import Kept
+from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.visit import Errand, Fault, Visit
+from lastgood.ports import Tools
+from tests.standin.world import World
+
+URL = "https://shop.example/"
+PNG = b"\x89PNG\r\n\x1a\n" + b"password=hunter2-xyz" * 4
+SEEN = Visit(URL, 200, "Shop", blank=True, console=(Fault("login with password=hunter2-xyz", URL),), picture=PNG)
+
+
+class Screen:
+    """A browser that does what it is told to."""
+
+    def __init__(self, visit: Callable[[], Fact[Visit]], before: Visit | None = None) -> None:
+        self._visit = visit
+        self._before = before
+        self.asked: list[Errand] = []
+
+    def missing(self) -> str:
+        return ""
+
+    def visit(self, errand: Errand) -> Fact[Visit]:
+        self.asked.append(errand)
+        return self._visit()
+
+    def last(self, url: str) -> tuple[float, Visit] | None:
+        return (9.04, self._before) if self._before and url == URL else None
+
+
+@pytest.fixture(autouse=True)
+def page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lastgood.observe.visits.place", lambda _: Known(URL))
+    monkeypatch.setattr("lastgood.observe.visits.addresses", lambda _: iter((URL,)))
+
+
+def shown_on(world: World, screen: Screen) -> World:
+    """The world, whose operators have that browser."""
+    original = world.tools
+
+    @contextmanager
+    def tools() -> Iterator[Tools]:
+        with original() as found:
+            yield replace(found, browser=screen)
+
+    world.tools = tools  # type: ignore[method-assign]
+    return world
+
+
+def kept(world: World) -> dict[str, bytes]:
+    """The evidence about the page, by name."""
+    run = world.run()
+    assert run
+    folder = world.root / "own/evidence" / run.id
+    files = [file for e in world.entries() if isinstance(e.event, Kept) for file in e.event.files]
+    return {one.name: (folder / one.file).read_bytes() for one in files if one.name.startswith("page-")}
+
+
+def test_how_the_bad_release_s_page_looked_must_be_kept_without_secrets(bad: World) -> None:
+    screen = Screen(lambda: Known(SEEN))
+    assert shown_on(bad, screen).rollback().exit is Exit.DONE
+    assert state(bad) == (["v2"], "v2", False)
+    found = kept(bad)
+    assert found["page-before.png"] == PNG
+    told = msgspec.json.decode(found["page-before.json"])
+    assert (told["seconds_before"], told["visit"]["blank"]) == (0, True)
+    assert told["visit"]["console"][0]["said"] == "login with password=<redacted>"
+    assert all(one.seconds <= 2 for one in screen.asked)
+
+
+def test_a_browser_that_hangs_must_not_hold_a_rollback_up_and_what_was_seen_before_be_kept(bad: World) -> None:
+    over = threading.Event()
+    screen = Screen(lambda: Unknown(str(over.wait(30))), before=SEEN)
+    begun = time.monotonic()
+    assert shown_on(bad, screen).rollback().exit is Exit.DONE
+    assert time.monotonic() - begun < 20
+    over.set()
+    assert state(bad) == (["v2"], "v2", False)
+    assert kept(bad)["page-before.png"] == PNG
+    assert msgspec.json.decode(kept(bad)["page-before.json"])["seconds_before"] == 9.0
+
+
+def test_a_browser_that_fails_in_any_way_must_not_fail_a_rollback(bad: World) -> None:
+    def fails() -> Fact[Visit]:
+        raise RuntimeError("a defect")
+
+    assert shown_on(bad, Screen(fails)).rollback().exit is Exit.DONE
+    assert state(bad) == (["v2"], "v2", False)
+    assert kept(bad) == {}
