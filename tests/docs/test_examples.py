@@ -16,6 +16,7 @@ from lastgood.config.load import load
 from lastgood.config.schema import (
     BackupsFile,
     CdnFile,
+    BrowserFile,
     ChecklistFile,
     ContactFile,
     DatabaseFile,
@@ -49,6 +50,7 @@ FILES = (
     ChecklistFile,
     PointFile,
     ContactFile,
+    BrowserFile,
 )
 FAMILIES: tuple[Family, ...] = get_args(Family)
 

@@ -55,8 +55,6 @@ def _frontend(world: World) -> Iterator[Live]:
     world.ship(WEB, "good-2")
     _script(world, "shop.start();")
     yield Live("a script of the page stops at an error", WEB, Scenario.FRONTEND, Action.ROLLBACK)
-    _script(world, "document.body.textContent = 'shop'; fetch('http://127.0.0.1:9/t.js'); throw new Error('x')")
-    yield Live("a script fails and the page shows its content", WEB, Scenario.FRONTEND, Action.HUMAN)
     _script(world, "document.body.textContent = 'shop'; fetch('http://127.0.0.1:9/t.js')")
     yield Live("only what others serve is missing", WEB, Scenario.HEALTHY, Action.NOTHING)
 

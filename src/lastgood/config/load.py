@@ -196,6 +196,8 @@ def load(text: bytes, path: str, memo: Memo | None = None, *, scripted: bool = F
     for service in config.file.services:
         config.target(service, config.envs(service)[0], "")
     config.contacts()
+    if config.file.browser.chromium:
+        check_absolute(document, ("browser", "chromium"), config.file.browser.chromium)
     return config
 
 
