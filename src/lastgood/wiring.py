@@ -111,7 +111,7 @@ class Workshop:
         """What the target's flows are tried with."""
         told = {"SERVICE": target.service, "ENV": target.env, "TAG": image.tag, "DIGEST": image.digest}
         names = {f"LASTGOOD_{name}": value for name, value in told.items()}
-        return Stage(PlainHttp(), self.process, self.secrets, SystemClock(), image, target.repo, names)
+        return Stage(PlainHttp(), self.process, self.secrets, SystemClock(), image, target.repo, names, self._browser)
 
     def identity(self, repo: str) -> str:
         """The address that a deploy repo in the folder `repo` is a clone of; the folder where that cannot be told."""

@@ -20,7 +20,7 @@ HOSTILE = f"""<!doctype html><html><head><title>Shop{ESC}[31m</title></head><bod
   navigator.serviceWorker.register('/worker.js').catch(() => {{}});
 </script></body></html>"""
 FORM = """<!doctype html><title>Login</title><h1>Sign in</h1>
-<form action="/account"><input id="who"><input id="word" type="text"><button>Go</button></form><script>
+<form action="/account"><input id="who" name="who"><input id="word" name="word"><button>Go</button></form><script>
   const title = document.querySelector('h1');
   word.oninput = () => { title.textContent = 'You typed ' + word.value; console.error(word.value) };
 </script>"""

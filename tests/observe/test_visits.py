@@ -68,7 +68,7 @@ def test_a_page_in_a_browser_must_come_without_picture_and_secrets() -> None:
     ("seen", "because"),
     [
         (Visit("https://login.example/", 200), f"{URL} leads to https://login.example/"),
-        (Visit(URL, 403), f"{URL} is answered with 403 in a browser"),
+        (Visit(URL, 403, problem="answered with 403"), f"{URL} in a browser: answered with 403"),
         (Visit("", problem="cert authority invalid"), f"{URL} in a browser: cert authority invalid"),
     ],
 )

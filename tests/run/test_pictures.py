@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from fault_words import state
 
+from lastgood.model.duration import Duration
 from lastgood.model.errors import Exit
 from lastgood.model.event import Kept
 from lastgood.model.facts import Fact, Known, Unknown
@@ -25,9 +26,10 @@ SEEN = Visit(URL, 200, "Shop", blank=True, console=(Fault("login with password=h
 class Screen:
     """A browser that does what it is told to."""
 
-    def __init__(self, visit: Callable[[], Fact[Visit]], before: Visit | None = None) -> None:
+    def __init__(self, visit: Callable[[], Fact[Visit]], before: Visit | None = None, ago: float = 90.04) -> None:
         self._visit = visit
         self._before = before
+        self._ago = ago
         self.asked: list[Errand] = []
 
     def missing(self) -> str:
@@ -38,7 +40,7 @@ class Screen:
         return self._visit()
 
     def last(self, url: str) -> tuple[float, Visit] | None:
-        return (9.04, self._before) if self._before and url == URL else None
+        return (self._ago, self._before) if self._before and url == URL else None
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +92,7 @@ def test_a_browser_that_hangs_must_not_hold_a_rollback_up_and_what_was_seen_befo
     over.set()
     assert state(bad) == (["v2"], "v2", False)
     assert kept(bad)["page-before.png"] == PNG
-    assert msgspec.json.decode(kept(bad)["page-before.json"])["seconds_before"] == 9.0
+    assert msgspec.json.decode(kept(bad)["page-before.json"])["seconds_before"] == 90.0
 
 
 def test_a_browser_that_fails_in_any_way_must_not_fail_a_rollback(bad: World) -> None:
@@ -100,3 +102,24 @@ def test_a_browser_that_fails_in_any_way_must_not_fail_a_rollback(bad: World) ->
     assert shown_on(bad, Screen(fails)).rollback().exit is Exit.DONE
     assert state(bad) == (["v2"], "v2", False)
     assert kept(bad) == {}
+
+
+def test_what_the_diagnosis_saw_a_moment_ago_must_be_kept_without_another_look(bad: World) -> None:
+    screen = Screen(lambda: Unknown("late"), before=SEEN, ago=5.0)
+    assert shown_on(bad, screen).rollback().exit is Exit.DONE
+    assert kept(bad)["page-before.png"] == PNG
+    assert screen.asked == []
+
+
+def test_how_the_release_put_back_looks_must_be_kept_while_its_logs_are_watched(bad: World) -> None:
+    bad.target = msgspec.structs.replace(bad.target, watch=Duration(5))
+    answers = iter((Known(SEEN), Known(msgspec.structs.replace(SEEN, blank=False, text="Shop"))))
+    assert shown_on(bad, Screen(lambda: next(answers))).rollback().exit is Exit.DONE
+    after = msgspec.json.decode(kept(bad)["page-after.json"])
+    assert (after["visit"]["blank"], after["visit"]["text"], kept(bad)["page-after.png"]) == (False, "Shop", PNG)
+
+
+def test_an_older_look_must_not_pass_for_the_release_put_back(bad: World) -> None:
+    bad.target = msgspec.structs.replace(bad.target, watch=Duration(1))
+    assert shown_on(bad, Screen(lambda: Unknown("late"), before=SEEN, ago=5.0)).rollback().exit is Exit.DONE
+    assert set(kept(bad)) == {"page-before.png", "page-before.json"}

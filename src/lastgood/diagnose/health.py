@@ -50,7 +50,7 @@ def _probe(case: Case, look: Look) -> Check:
 def _flows(case: Case) -> Iterator[Check]:
     """Whether the declared user flows can be tried from here; they are not, for what they do stays done."""
     for one in case.tools.flows:
-        name, why = f"{case.name}: user flow {sanitise(one.name)}", one.flow.missing()
+        name, why = f"{case.name}: user flow {sanitise(one.name)}", one.flow.missing(case.tools.browser)
         yield warn(name, f"it cannot be tried here: {why}") if why else ok(name, "it can be tried; doctor does not")
 
 

@@ -24,7 +24,7 @@ from lastgood.model.command import Command, Secret
 from lastgood.model.duration import spoken
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.text import sanitise
-from lastgood.model.visit import Doing, Errand, Fault, Missed, Visit
+from lastgood.model.visit import Deed, Errand, Fault, Missed, Visit
 
 PLAYWRIGHT: Final = "playwright>=1.49"
 MASK: Final = "<redacted>"
@@ -45,7 +45,7 @@ class Order(msgspec.Struct, frozen=True):
     Playwright's own. It stops where `parent` is not its parent any more.
     """
 
-    moves: tuple[tuple[Doing, str, str], ...]
+    moves: tuple[tuple[Deed, str, str], ...]
     until: float
     patience: float
     hidden: tuple[str, ...]

@@ -28,13 +28,14 @@ from playwright.async_api import (
 from lastgood.effects.browser import Answer, Order, clear
 from lastgood.effects.onlooker import LONG, Watch, words
 from lastgood.effects.pixels import one_colour
-from lastgood.model.visit import Doing, Visit
+from lastgood.model.visit import Deed, Visit
 
 _TICK: Final = 0.1
 _BUSY: Final = 3.0
 _BLANK: Final = 2.0
 _PICTURE: Final = 1.0
 _LOOK: Final = 1.5
+_BAD: Final = 400
 _NICE: Final = 5
 _ARGUMENTS: Final = (
     "--no-proxy-server",  # a look has to see what is there, not what a proxy kept of it
@@ -130,7 +131,7 @@ class _Tour:
         """Seconds left for moves and rest; the picture needs some at the end."""
         return max(0.05, self._order.until - _PICTURE - time.monotonic())
 
-    async def _moved(self, do: Doing, what: str, value: str) -> str:
+    async def _moved(self, do: Deed, what: str, value: str) -> str:
         """Why a move did not work, empty where it did."""
         patience = min(self._order.patience, self._left())
         try:
@@ -143,17 +144,16 @@ class _Tour:
                 return f"not within {patience:.1f} s"
             return words(error.message)
 
-    async def _move(self, do: Doing, what: str, value: str, limit: float) -> str:
+    async def _move(self, do: Deed, what: str, value: str, limit: float) -> str:
         page = self._page
         match do:
             case "goto":
-                await page.goto(what, wait_until="commit", timeout=limit)
+                answer = await page.goto(what, wait_until="commit", timeout=limit)
+                return f"answered with {answer.status}" if answer and answer.status >= _BAD else ""
             case "click":
                 await page.click(what, timeout=limit)
             case "fill":
                 await page.fill(what, value, timeout=limit)
-            case "press" if what:
-                await page.press(what, value, timeout=limit)
             case "press":
                 await page.keyboard.press(value)
             case "see":
@@ -171,7 +171,7 @@ class _Tour:
     async def _comes_to(self, what: str) -> str:
         end = time.monotonic() + min(self._order.patience, self._left())
         while time.monotonic() < end:
-            if what in (self._page.url, _path(self._page.url)):
+            if what in self._page.url:
                 return ""
             await asyncio.sleep(_TICK)
         return f"it is at {self._page.url}"
@@ -279,11 +279,6 @@ def _unstarted(message: str) -> str:
         return "Chromium does not start: its sandbox needs user namespaces, which this machine does not allow"
     fatal = message.partition("FATAL:")[2].partition("\n")[0]  # Chromium's own log, which Playwright quotes
     return f"Chromium does not start: {fatal.partition(' ')[2] or words(message)}"
-
-
-def _path(url: str) -> str:
-    rest = url.partition("://")[2]
-    return "/" + rest.partition("/")[2].partition("?")[0].partition("#")[0]
 
 
 def _orphaned(order: Order) -> None:

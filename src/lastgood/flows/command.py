@@ -9,7 +9,7 @@ from lastgood.model.answers import line
 from lastgood.model.command import Command, Secret
 from lastgood.model.duration import Duration
 from lastgood.model.flow import FlowRun, failed, passed, untried
-from lastgood.ports import Stage
+from lastgood.ports import Browser, Stage
 
 _CANNOT: Final = frozenset({126, 127})
 """POSIX, 2.8.2: what a shell says of a program that cannot be run, or is not there."""
@@ -40,7 +40,7 @@ class CommandFlow:
     def __init__(self, options: Options) -> None:
         self._options = options
 
-    def missing(self) -> str:
+    def missing(self, _browser: Browser | None) -> str:
         """That the program is not on this machine's PATH; one that is named by a path is looked for when it is run."""
         program = self._options.argv[0]
         return "" if "/" in program or shutil.which(program) else f"{line(program)} is not on this machine"

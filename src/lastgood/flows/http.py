@@ -16,7 +16,7 @@ from lastgood.model.answers import difference, field, line
 from lastgood.model.duration import Duration, spoken
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.flow import FlowRun, failed, passed, untried
-from lastgood.ports import Response, Stage
+from lastgood.ports import Browser, Response, Stage
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -126,7 +126,7 @@ class HttpFlow:
     def __init__(self, options: Options) -> None:
         self._options = options
 
-    def missing(self) -> str:
+    def missing(self, _browser: Browser | None) -> str:
         """Nothing: requests need no more than this machine's network."""
         return ""
 

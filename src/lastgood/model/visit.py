@@ -6,17 +6,17 @@ import msgspec
 
 from lastgood.model.command import Secret
 
-Doing: TypeAlias = Literal["goto", "click", "fill", "press", "see", "not_see", "url"]
+Deed: TypeAlias = Literal["goto", "click", "fill", "press", "see", "not_see", "url"]
 
 
 class Move(msgspec.Struct, frozen=True):
     """One thing that a user does or looks for.
 
-    `what` is an address for `goto`, a selector for `click`, `fill` and `press`, a text for `see` and `not_see`, the
-    address to have come to, or its path, for `url`. `value` is what is filled in, or the key that is pressed.
+    `what` is an address for `goto`, a selector for `click` and `fill`, a text for `see` and `not_see`, what the address
+    has to contain for `url`. `value` is what is filled in, or the key that is pressed where the last field was filled.
     """
 
-    do: Doing
+    do: Deed
     what: str
     value: Secret = Secret("")
 

@@ -15,7 +15,6 @@ from lastgood.record.redact import redact
 SECONDS = 7.0
 """How long one look may take, starting the browser included."""
 
-_MISSING = 400
 _T = TypeVar("_T", bound=msgspec.Struct)
 
 
@@ -61,10 +60,8 @@ def _visited(browser: Browser, url: str, seconds: float) -> Fact[Sight]:
     found = browser.visit(Errand((Move("goto", url),), seconds=seconds, patience=seconds))
     if isinstance(found, Unknown):
         return found
-    if found.value.problem:
+    if found.value.problem:  # a guard against robots, say: by HTTP it was there
         return Unknown(f"{url} in a browser: {found.value.problem}")
-    if found.value.status >= _MISSING:  # a guard against robots, say: by HTTP it was there
-        return Unknown(f"{url} is answered with {found.value.status} in a browser")
     if not own(url, found.value.url):
         return Unknown(f"{url} leads to {found.value.url}")
     return Known(Sight(_clean(found.value)))

@@ -23,7 +23,7 @@ from lastgood.model.schema import Migrations, Program, SchemaState
 from lastgood.model.situation import Symptom
 from lastgood.model.step import EngineStep, RenderStep
 from lastgood.model.target import Target
-from lastgood.ports.effects import Clock, Credentials, Http, Process, Secrets
+from lastgood.ports.effects import Browser, Clock, Credentials, Http, Process, Secrets
 
 
 class Engine(Protocol):
@@ -361,7 +361,7 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
-    """What a user flow is tried with: the effects, and the release that ought to answer.
+    """What a user flow is tried with: the effects, and the release that ought to answer; `browser` None without one.
 
     `repo` is the operator's deploy repo, `names` are variables for programs (`LASTGOOD_SERVICE`, `LASTGOOD_TAG`, …).
     """
@@ -373,13 +373,17 @@ class Stage:
     image: Image
     repo: str
     names: dict[str, str]
+    browser: Browser | None = None
 
 
 class Flow(Protocol):
     """Something that customers have to be able to do, tried at the public address. Nothing raises."""
 
-    def missing(self) -> str:
-        """Why it cannot be tried on this machine; empty where it can, as far as can be told."""
+    def missing(self, browser: Browser | None) -> str:
+        """Why it cannot be tried on this machine; empty where it can, as far as can be told.
+
+        `browser` is what there is to look at pages with.
+        """
         ...
 
     def run(self, stage: Stage) -> FlowRun:

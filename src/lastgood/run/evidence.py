@@ -42,7 +42,7 @@ class Witnessed:
 def keep_rendered(step: RenderStep, doing: Doing, answers: Sequence[Completed]) -> None:
     """Keep what the engine made of the release's files."""
     found = {f"rendered-{step.id}-{at}.json": one.stdout for at, one in enumerate(answers, 1) if one.ok and one.stdout}
-    _keep(doing, found)
+    keep(doing, found)
 
 
 def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sample: Sample) -> None:
@@ -62,7 +62,7 @@ def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sampl
     ]
     answers = together([partial(doing.tools.process.run, command) for _, command in wanted])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True) if a.ok}
-    _keep(doing, {f"gate-{step.id}.json": told, **found})
+    keep(doing, {f"gate-{step.id}.json": told, **found})
 
 
 def keep_sights(step: FreshStep, doing: Doing, sights: Sequence[Sight]) -> None:
@@ -78,7 +78,8 @@ def _placed(name: str, host: str, sample: Sample) -> str:
     return f"{stem}-{host}.{ending}"
 
 
-def _keep(doing: Doing, files: dict[str, bytes]) -> None:
+def keep(doing: Doing, files: dict[str, bytes]) -> None:
+    """Keep files by name; that they cannot be kept is said."""
     if not files:
         return
     try:

@@ -225,7 +225,7 @@ def extras(drafts: tuple[Draft, ...], tools: dict[str, Tools], wish: Wish, left_
 def _untried(draft: Draft, tools: Tools) -> Iterator[str]:
     """The user flows that cannot be tried from here: a person has to do that."""
     for one in tools.flows:
-        if why := one.flow.missing():
+        if why := one.flow.missing(tools.browser):
             yield f"user flow {one.name} of {draft.target.service} cannot be tried: {why}"
 
 

@@ -202,7 +202,7 @@ def _capture(step: CaptureStep, doing: Doing) -> Outcome:
     """Keep evidence. That it cannot be had is said, and never stands in the way of a rollback."""
     wanted = doing.tools.engine.evidence(doing.target, doing.first.at(step.service, step.host))
     placed = [msgspec.structs.replace(command, host=step.host) for _, command in wanted]
-    picture = Picture(doing.tools) if step.host == doing.run.plan.hosts[0] else None
+    picture = Picture(doing.tools, earlier=True) if step.host == doing.run.plan.hosts[0] else None
     answers = together([partial(doing.tools.process.run, command) for command in placed])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True)}
     shown = picture.files("page-before") if picture else {}

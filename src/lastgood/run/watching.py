@@ -21,11 +21,15 @@ from lastgood.model.situation import Log
 from lastgood.model.step import WatchStep
 from lastgood.model.text import sanitise
 from lastgood.observe import symptoms
+from lastgood.observe.visits import SECONDS
 from lastgood.plan.gate import Question, limits
 from lastgood.run import caching
 from lastgood.run.doing import Doing
 from lastgood.run.doing import seen as _seen
 from lastgood.run.gate import unseen
+from lastgood.run.evidence import keep
+from lastgood.run.gate import unseen, watch
+from lastgood.run.pictures import PATIENCE, Picture
 
 _NANO: Final = 1_000_000_000
 _NAMED: Final = 3
@@ -35,7 +39,10 @@ _SLICE: Final = 5.0
 
 def watched(step: WatchStep, doing: Doing) -> StepDone | StepFailed:
     """Wait, see that it still passes, and read the logs. Raises nothing for what the world does."""
+    picture = Picture(doing.tools, min(SECONDS, max(PATIENCE, step.seconds))) if step.seconds else None
     _wait(step, doing)
+    if picture:
+        keep(doing, picture.files("page-after"))
     hosts = tuple(host for host in step.hosts if host not in doing.lost)
     try:
         fallen = _fallen(step, doing, hosts) if step.seconds else None
