@@ -71,6 +71,7 @@ def environment(root: Path) -> dict[str, str]:
             "XDG_CACHE_HOME": str(home / "cache"),
             "XDG_CONFIG_HOME": str(home / "config"),
             "GIT_CONFIG_NOSYSTEM": "1",
+            "LASTGOOD_CHROMIUM": "/none",  # a browser beside every rollback would be heavy: who wants one says so
         }
     )
 

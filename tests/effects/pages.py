@@ -25,18 +25,17 @@ FORM = """<!doctype html><title>Login</title><h1>Sign in</h1>
   word.oninput = () => { title.textContent = 'You typed ' + word.value; console.error(word.value) };
 </script>"""
 DRAWN = """<!doctype html><x-app></x-app><script>
-  document.querySelector('x-app').attachShadow({mode: 'closed'}).innerHTML =
-    '<div style="width:80px;height:80px;border:9px solid #06c;border-radius:50%"></div>';
+  setTimeout(() => document.querySelector('x-app').attachShadow({mode: 'closed'}).innerHTML =
+    '<div style="width:80px;height:80px;border:9px solid #06c;border-radius:50%"></div>', 1000);
 </script>"""
-LATE = "<!doctype html><div></div><script>setTimeout(() => document.body.textContent = 'at last', 1000)</script>"
 
 PAGES = {
     "/": HOSTILE,
     "/thrown.js": "const shop = undefined; function start() { shop.open() }; start()",
     "/blank": '<!doctype html><div id="root"></div><script>throw new Error("no root")</script>',
     "/drawn": DRAWN,
-    "/late": LATE,
     "/hangs": "<!doctype html><h1>Shop</h1><script>for (;;) alert('again')</script>",
+    "/waits": "<!doctype html><div></div><script>fetch('/never')</script>",
     "/form": FORM,
     "/account": "<!doctype html><title>Account</title><h1>Your orders</h1>",
 }
@@ -48,6 +47,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
+        self.over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -66,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", f"/round?{int(query or 0) + 1}")
             self.end_headers()
             return
+        if path == "/never":
+            self.server.over.wait(30)
         self.send_response(500 if path == "/api/orders" else 200 if path in PAGES else 404)
         self.send_header("Content-Type", "text/javascript" if path.endswith(".js") else "text/html")
         self.end_headers()
@@ -82,4 +84,5 @@ def serving() -> Iterator[Server]:
     with Server() as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
+        server.over.set()
         server.shutdown()

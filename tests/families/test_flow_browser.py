@@ -78,9 +78,7 @@ def test_a_step_that_does_not_work_must_name_itself_and_leave_a_picture(server: 
 
 
 def test_errors_of_the_page_s_own_scripts_must_fail_it_where_that_is_asked_for(server: Server) -> None:
-    shown = [{"goto": "/"}, {"see": "Welcome"}]
-    assert run(server, shown).state is FlowState.PASSED
-    found = run(server, shown, fail_on_console_errors=True)
+    found = run(server, [{"goto": "/"}, {"see": "Welcome"}], fail_on_console_errors=True)
     assert (found.state, found.signature) == (FlowState.FAILED, "console errors")
     assert "reading 'open'" in found.because
 

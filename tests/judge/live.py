@@ -32,7 +32,7 @@ def diagnosed(world: World, service: str) -> CompletedProcess[str]:
     )
     patient += "from lastgood.cli.app import run; sys.exit(run(sys.argv[1:]))"
     argv = [sys.executable, "-c", patient, "diagnose", service, "prod", "--json"]
-    return run(argv, check=False, cwd=world.laptop, env=world.env)
+    return run(argv, check=False, cwd=world.laptop, env={**world.env, "LASTGOOD_CHROMIUM": ""})
 
 
 def situations(world: World) -> Iterator[Live]:

@@ -13,7 +13,8 @@ from lastgood.model.diagnosis import Action, Confidence, Destructive, Harmless, 
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Look, State
 from lastgood.model.report import Health
-from lastgood.model.situation import Body, Change, HostSeen, Neighbour, Situation
+from lastgood.model.situation import Body, Change, HostSeen, Neighbour, Page, Situation
+from lastgood.model.visit import Fault, Missed, Visit
 from tests.judge.corpus import NOW, cases
 
 UNSEEN = Unknown("nobody could look")
@@ -163,3 +164,39 @@ def test_no_message_may_take_long_to_be_read() -> None:
         for pattern in TABLE:
             pattern.words.search(line)
     assert time.perf_counter() - begun < 1
+
+
+TEXTS = st.text(max_size=20)
+FOREIGN = st.sampled_from(
+    ["https://stats.example.net/t.js", "http://shop.example/t.js", "https://shop.example.evil/a.js", ""]
+)
+KINDS = st.sampled_from(["script", "stylesheet", "xhr", "fetch", "image", "document"])
+THEIRS = st.builds(
+    Visit,
+    url=st.just("https://shop.example/"),
+    blank=st.sampled_from([True, False, None]),
+    text=st.sampled_from(["", "Shop", "Something went wrong"]),
+    faults=st.lists(st.builds(Fault, TEXTS, FOREIGN, st.booleans())).map(tuple),
+    console=st.lists(st.builds(Fault, TEXTS, FOREIGN)).map(tuple),
+    missed=st.lists(st.builds(Missed, FOREIGN, KINDS, st.sampled_from([0, 404, 503])), min_size=1).map(tuple),
+)
+
+
+@given(THEIRS)
+@settings(max_examples=200, deadline=None)
+def test_what_others_serve_must_never_lead_to_a_change(visit: Visit) -> None:
+    works = msgspec.structs.replace(
+        broken(), bodies=Known((Body("web-1", health="healthy"),)), looks=(), logs=Known(())
+    )
+    said = diagnose(msgspec.structs.replace(works, visit=Known(visit)))
+    loaded = any(one.kind in {"script", "stylesheet", "xhr", "fetch"} for one in visit.missed)
+    assert isinstance(said.recommendation, Harmless) or (visit.blank and not loaded)
+    assert visit.blank or said.scenario is Scenario.HEALTHY
+
+
+def test_a_page_that_no_browser_saw_must_be_said_to_be_unknown() -> None:
+    page = Known(Page("https://shop.example/", 200))
+    seen = msgspec.structs.replace(broken(), page=page, visit=Unknown("no answer within 2.0 s"))
+    assert "whether the page's scripts run without errors: no answer within 2.0 s" in diagnose(seen).unknown
+    hung = msgspec.structs.replace(seen, visit=Known(Visit("https://shop.example/", blank=None)))
+    assert any("did not come to rest" in one for one in diagnose(hung).unknown)

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from lastgood.effects.process import LocalProcess
-from lastgood.model.command import Command, Secret
+from lastgood.model.command import Command
 from lastgood.model.duration import spoken
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.text import sanitise
@@ -218,8 +218,3 @@ def _clean(text: str, hidden: tuple[str, ...]) -> str:
             text = text.replace(secret, MASK)
     short = _LOGIN.sub(r"\1", _QUERY.sub(r"\1", text[: 4 * _LONGEST]))
     return sanitise(" ".join(short.split()))[:_LONGEST]
-
-
-def secrets(errand: Errand) -> tuple[Secret, ...]:
-    """What an errand fills in, for `hidden`."""
-    return tuple(one.value for one in errand.moves if one.do == "fill" and one.value.reveal())

@@ -88,6 +88,7 @@ class _Tour:
         self._session = session
         self._begun = time.monotonic()
         self._look: _Look | None = None
+        self._rested = False
         self._picture = b""
         self._title = ""
         self._done = 0
@@ -110,12 +111,11 @@ class _Tour:
     def visit(self) -> Visit:
         """What was seen until now."""
         look, watch = self._look, self.watch
-        blank = None if look is None else look.empty and bool(self._picture) and one_colour(self._picture)
         return Visit(
             url=self._page.url[:LONG],
             status=watch.status,
             title=self._title[:LONG],
-            blank=blank,
+            blank=self._blank(),
             text=look.text if look else "",
             faults=tuple(watch.faults),
             console=tuple(watch.console),
@@ -126,6 +126,12 @@ class _Tour:
             done=self._done,
             problem=self._problem,
         )
+
+    def _blank(self) -> bool | None:
+        """Whether it shows nothing; None where something was still being loaded, or nobody could look."""
+        if self._look is None or not self._look.empty:
+            return None if self._look is None else False
+        return one_colour(self._picture) if self._rested and self._picture else None
 
     def _left(self) -> float:
         """Seconds left for moves and rest; the picture needs some at the end."""
@@ -177,15 +183,18 @@ class _Tour:
         return f"it is at {self._page.url}"
 
     async def _rest(self) -> None:
-        """Wait until the page is loaded and shows something, but not for long where it shows nothing."""
-        loaded = 0.0
+        """Wait until the page is loaded and shows something, or loads nothing any more and still shows nothing."""
+        loaded, self._rested = 0.0, False
         end = time.monotonic() + self._left()
         while time.monotonic() < end:
             look = await self._see()
             now = time.monotonic()
             loaded = loaded or (now if look and look.done else 0.0)
             since = now - loaded if loaded else 0.0
-            if look and loaded and (self.watch.quiet or since > _BUSY) and (not look.empty or since > _BLANK):
+            if look and loaded and not look.empty and (self.watch.quiet or since > _BUSY):
+                return
+            if look and loaded and look.empty and self.watch.quiet and since > _BLANK:
+                self._rested = True
                 return
             await asyncio.sleep(_TICK)
 

@@ -57,7 +57,8 @@ def against(view: View) -> Iterator[str]:
     if visit is None or _named(view):
         return
     if not _broken(visit):
-        yield "the page shows its content all the same"
+        unseen = "whether the page shows its content could not be seen"
+        yield unseen if visit.blank is None else "the page shows its content all the same"
     if not _lost(visit) and (foreign := _foreign(visit)):
         yield f"what others serve is missing: {_request(foreign[0])}"
     failing = [one for one in visit.missed if _own(visit, one.url) and _not_the_page(one)]
