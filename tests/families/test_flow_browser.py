@@ -67,10 +67,10 @@ def test_a_customer_s_way_must_pass_with_every_value_sent_and_none_told(server: 
 
 
 def test_a_step_that_does_not_work_must_name_itself_and_leave_a_picture(server: Server) -> None:
-    found = run(server, [*SIGN_IN[:3], {"see": "Welcome back"}], timeout=0.5)
+    found = run(server, [*SIGN_IN[:3], {"see": "Welcome back"}], timeout=2.0)
     assert (found.state, found.signature) == (FlowState.FAILED, "see Welcome back: late")
-    assert found.because == 'see Welcome back: not within 0.5 s; the page reads "You typed <redacted> Go"'
-    assert found.steps[-1] == "see Welcome back: not within 0.5 s"
+    assert found.because == 'see Welcome back: not within 2.0 s; the page reads "You typed <redacted> Go"'
+    assert found.steps[-1] == "see Welcome back: not within 2.0 s"
     assert found.files["page.png"].startswith(b"\x89PNG")
     assert PASSWORD.encode() not in b"".join(found.files.values())
     gone = run(server, [{"goto": "/nowhere"}, {"see": "no"}])
