@@ -166,7 +166,7 @@ def _folder() -> str:
 
 
 def clear(folder: str) -> None:
-    """End every process that has its profile below `folder`, and remove that: Playwright detaches what it starts."""
+    """End every process that works in `folder`, and remove that: Playwright detaches what it starts."""
     end = time.monotonic() + _GRACE
     while (found := tuple(_of(folder))) and time.monotonic() < end:
         for pid in found:
@@ -176,12 +176,14 @@ def clear(folder: str) -> None:
 
 
 def _of(folder: str) -> Iterator[int]:
-    """Chromium's processes, by the folder that their arguments name: `--user-data-dir=…`, `--database=…`."""
+    """All other processes that were given the folder: by their environment, Chromium's by their arguments as well."""
+    given, named = b"TMPDIR=" + os.fsencode(folder), b"=" + os.fsencode(folder)
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
             with suppress(OSError):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if any(word.startswith(b"--") and b"=" + os.fsencode(folder) in word for word in words):
+                mine = any(word.startswith(b"--") and named in word for word in words)
+                if mine or given in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
 
 
