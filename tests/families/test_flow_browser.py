@@ -13,9 +13,11 @@ from lastgood.effects.clock import SystemClock
 from lastgood.effects.http import PlainHttp
 from lastgood.effects.process import LocalProcess
 from lastgood.effects.secrets import LocalSecrets
+from lastgood.model.facts import Fact, Known
 from lastgood.model.flow import FlowRun, FlowState
 from lastgood.model.release import Image
 from lastgood.model.target import Adapter
+from lastgood.model.visit import NO_TIME, Errand, Visit
 from lastgood.ports import Browser, Stage
 from tests.effects.pages import PASSWORD, Server, serving
 
@@ -99,6 +101,25 @@ def test_what_cannot_be_tried_must_condemn_nothing(
 ) -> None:
     found = run(server, steps, browser)
     assert (found.state, found.because) == (FlowState.UNKNOWN, because)
+
+
+class Slow:
+    """A browser on a machine that is so busy that the time is over half-way."""
+
+    def missing(self) -> str:
+        return ""
+
+    def visit(self, errand: Errand) -> Fact[Visit]:
+        assert len(errand.moves) == 2
+        return Known(Visit("https://shop.example/", 200, done=1, problem=NO_TIME))
+
+    def last(self, _url: str) -> tuple[float, Visit] | None:
+        return None
+
+
+def test_time_that_is_over_on_this_machine_must_condemn_nothing(server: Server) -> None:
+    found = run(server, [{"goto": "/"}, {"see": "Shop"}], Slow())
+    assert (found.state, found.because) == (FlowState.UNKNOWN, f"see Shop: {NO_TIME}")
 
 
 def test_a_value_that_the_pin_lacks_must_fail_before_anything_is_done(server: Server) -> None:

@@ -98,7 +98,7 @@ class LocalBrowser:
             found = self._visit(msgspec.structs.replace(errand, seconds=left))
         finally:
             self._alone.release()
-        if isinstance(found, Known) and errand.moves and errand.moves[0].do == "goto":
+        if isinstance(found, Known) and [one.do for one in errand.moves] == ["goto"]:
             self._seen[errand.moves[0].what] = (time.monotonic(), found.value)
         return found
 

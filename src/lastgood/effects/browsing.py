@@ -28,7 +28,7 @@ from playwright.async_api import (
 from lastgood.effects.browser import Answer, Order, clear
 from lastgood.effects.onlooker import LONG, Watch, words
 from lastgood.effects.pixels import one_colour
-from lastgood.model.visit import Deed, Visit
+from lastgood.model.visit import NO_TIME, Deed, Visit
 
 _TICK: Final = 0.1
 _BUSY: Final = 3.0
@@ -144,11 +144,12 @@ class _Tour:
             async with asyncio.timeout(patience + _TICK):
                 return await self._move(do, what, value, patience * 1000)
         except TimeoutError:
-            return f"not within {patience:.1f} s"
+            return self._late(patience)
         except Error as error:
-            if "Timeout" in error.message:
-                return f"not within {patience:.1f} s"
-            return words(error.message)
+            return self._late(patience) if "Timeout" in error.message else words(error.message)
+
+    def _late(self, patience: float) -> str:
+        return f"not within {patience:.1f} s" if patience >= self._order.patience else NO_TIME
 
     async def _move(self, do: Deed, what: str, value: str, limit: float) -> str:
         page = self._page

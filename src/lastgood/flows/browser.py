@@ -10,7 +10,7 @@ from lastgood.model.command import Secret
 from lastgood.model.duration import Duration
 from lastgood.model.facts import Unknown
 from lastgood.model.flow import FlowRun, failed, passed, untried
-from lastgood.model.visit import Deed, Errand, Fault, Move, Visit
+from lastgood.model.visit import NO_TIME, Deed, Errand, Fault, Move, Visit
 from lastgood.ports import Browser, Stage
 
 _DEEDS: Final = ("goto", "click", "fill", "press", "see", "not_see", "url")
@@ -130,7 +130,9 @@ class BrowserFlow:
         steps = [step.shown for step in self._options.steps]
         taken = tuple(steps[: visit.done])
         if visit.done < len(steps):
-            at, why = steps[visit.done], visit.problem or "there was no time left for it"
+            at, why = steps[visit.done], visit.problem
+            if why in ("", NO_TIME):  # a busy machine here says nothing about the release
+                return untried(f"{at}: {NO_TIME}")
             seen = f'; the page reads "{line(visit.text[:_SAID])}"' if visit.text else ""
             kind = "late" if why.startswith("not within") else why
             return failed((*taken, f"{at}: {why}"), f"{at}: {why}{seen}", f"{at}: {kind}", _files(visit))

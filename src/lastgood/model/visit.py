@@ -9,6 +9,10 @@ from lastgood.model.command import Secret
 Deed: TypeAlias = Literal["goto", "click", "fill", "press", "see", "not_see", "url"]
 
 
+NO_TIME = "there was no time left for it"
+"""The problem of a move that was given less than its patience, because the errand's seconds were over: nobody knows."""
+
+
 class Move(msgspec.Struct, frozen=True):
     """One thing that a user does or looks for.
 

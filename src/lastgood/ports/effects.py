@@ -97,7 +97,7 @@ class Browser(Protocol):
         ...
 
     def last(self, url: str) -> tuple[float, Visit] | None:
-        """What was seen the last time that an errand began at this address, and how many seconds ago; None: never."""
+        """What was seen the last time that this address was all of an errand, and how many seconds ago; None: never."""
         ...
 
 
