@@ -133,7 +133,7 @@ def _foreign(visit: Visit) -> list[Missed]:
 
 def _not_the_page(one: Missed) -> bool:
     """Whether a request failed for what no frontend decides: nobody answered, or a server failed to."""
-    return one.status == 0 or (one.kind in _ASKED and one.status >= _SERVER)
+    return one.status == 0 or (one.kind in _ASKED | _LOADED and one.status >= _SERVER)
 
 
 def _errors(visit: Visit, *, any_kind: bool) -> list[Fault]:
