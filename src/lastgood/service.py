@@ -127,7 +127,7 @@ class Service:
         made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schemas)
         if isinstance(made, NothingToDo):
             return Planned(made, "", {})
-        return Planned(made, made.digest, spelled.commands(made, group, tools), _failing(group, observed))
+        return Planned(made, made.digest, spelled.commands(made, group, tools), report.failing_of(group, observed))
 
     def _schemas(
         self,
@@ -190,7 +190,7 @@ class Service:
         seen = look(group, tools, self._said(group), _DEPTH)
         made = make(group, [drafted(one, tools, Wish()) for one in seen])
         approved = auto_approve(made, who(), "the command itself")
-        failing = _failing(group, tuple(one.observed for one in seen))
+        failing = report.failing_of(group, tuple(one.observed for one in seen))
         noted = deployed.beside(group, deployed.running(approved.plan), self.database, tell.progress)
         ended = self.rollback(group, approved, failing, tell, take_over=take_over)
         noted()
@@ -387,15 +387,6 @@ class Service:
             progress=tell.progress,
             database=lambda service: self.database(group.member(service)),
         )
-
-
-def _failing(group: Group, observed: Sequence[Observed]) -> str:
-    """How what runs is seen to fail; with several services, which of them does is named."""
-    pairs = zip(group.members, observed, strict=True)
-    found = [(target.service, said) for target, one in pairs if (said := report.failing(one))]
-    if not found:
-        return ""
-    return found[0][1] if len(group.members) == 1 else ": ".join(found[0])
 
 
 def _only(runs: Sequence[str], what: str) -> str:

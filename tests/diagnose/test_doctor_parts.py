@@ -1,6 +1,7 @@
 """`doctor`'s single checks: clocks, the engine's own word, disks, and answers that are errors."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 

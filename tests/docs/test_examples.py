@@ -15,8 +15,8 @@ from lastgood.cli.app import VERBS
 from lastgood.config.load import load
 from lastgood.config.schema import (
     BackupsFile,
-    CdnFile,
     BrowserFile,
+    CdnFile,
     ChecklistFile,
     ContactFile,
     DatabaseFile,

@@ -245,7 +245,7 @@ def test_a_program_that_fails_must_be_told_from_one_that_cannot_be_run(
 
 def test_a_program_that_is_not_there_must_be_missing_before_it_is_needed() -> None:
     options = msgspec.convert({"argv": ["no-such-program-anywhere"]}, catalog.options("flows", "command"))
-    assert catalog.flow(Adapter("command", options)).missing()
+    assert catalog.flow(Adapter("command", options)).missing(None)
 
 
 ENV = "environments: {prod: {}}\nservices:\n  api:\n    probes: [{kind: container}]\n    flows:\n"

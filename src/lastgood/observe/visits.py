@@ -7,8 +7,9 @@ import msgspec
 
 from lastgood.judge.page import own
 from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.pages import addresses
 from lastgood.model.visit import Errand, Move, Visit
-from lastgood.observe.pages import addresses, place
+from lastgood.observe.pages import place
 from lastgood.ports import Browser, Tools
 from lastgood.record.redact import redact
 

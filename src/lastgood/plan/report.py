@@ -1,12 +1,14 @@
 """What `status` and `history` say, from one look at the world. Pure."""
 
+from collections.abc import Sequence
+
 from lastgood.model.errors import Refused
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.gate import Sample
 from lastgood.model.observed import HostView, Observed
 from lastgood.model.release import Image, Release
 from lastgood.model.report import Health, History, Past, Status
-from lastgood.model.target import Target
+from lastgood.model.target import Group, Target
 from lastgood.plan.choose import Candidate, choose, consider, earlier, statements
 from lastgood.plan.evidence import quarantine_of, weigh
 from lastgood.plan.gate import DOWN, signature
@@ -104,6 +106,15 @@ def failing(observed: Observed) -> str:
     first = signature(sample)
     # A restart long ago is no failure of now; restarts together with a failing look are a crash loop.
     return signature(sample, {}) if first else ""
+
+
+def failing_of(group: Group, observed: Sequence[Observed]) -> str:
+    """How what runs of a group is seen to fail; with several services, which of them does is named."""
+    pairs = zip(group.members, observed, strict=True)
+    found = [(target.service, said) for target, one in pairs if (said := failing(one))]
+    if not found:
+        return ""
+    return found[0][1] if len(group.members) == 1 else ": ".join(found[0])
 
 
 def _last_good(target: Target, observed: Observed, running: Running | Unknown) -> Fact[Release]:

@@ -18,28 +18,24 @@ from lastgood.ports.effects import (
     Secrets,
 )
 from lastgood.ports.families import (
-    Cache,
     Declared,
-    Edge,
     Engine,
     Flow,
     Forge,
     Line,
     Migrator,
-    Notifier,
-    Outside,
     Pin,
     Probe,
     Registry,
     Rival,
     Stage,
-    Tracker,
 )
+from lastgood.ports.outside import Cache, Edge, Notifier, Outside, Tracker
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
 __all__ = [
-    "Cache",
     "Browser",
+    "Cache",
     "Clock",
     "CommitInfo",
     "Conversation",

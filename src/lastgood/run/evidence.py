@@ -67,7 +67,7 @@ def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sampl
 
 def keep_sights(step: FreshStep, doing: Doing, sights: Sequence[Sight]) -> None:
     """Keep what the CDN gave, and what was there round it."""
-    _keep(doing, {f"cdn-{step.id}.json": msgspec.json.format(msgspec.json.encode(sights), indent=2)})
+    keep(doing, {f"cdn-{step.id}.json": msgspec.json.format(msgspec.json.encode(sights), indent=2)})
 
 
 def _placed(name: str, host: str, sample: Sample) -> str:

@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from lastgood import __version__
 from lastgood.journal.fold import fold
@@ -36,30 +36,13 @@ from lastgood.model.facts import No, Unclear, Unknown, Yes
 from lastgood.model.plan import AnyPlan, Approved, Facts
 from lastgood.model.release import short
 from lastgood.model.step import (
-    AwaitStep,
-    BackupStep,
-    CaptureStep,
-    CheckoutStep,
     DownStep,
-    FreshStep,
     LossyDownStep,
-    PauseStep,
-    PinStep,
-    PullStep,
-    PurgeStep,
     RecordStep,
     ReloadStep,
-    RenderStep,
     RestartStep,
-    SalvageStep,
-    StartStep,
     Step,
-    StopStep,
     SwitchStep,
-    SyncStep,
-    TrialStep,
-    UnpauseStep,
-    VerifyStep,
     WatchStep,
 )
 from lastgood.observe.together import together
@@ -68,12 +51,13 @@ from lastgood.plan.verdicts import verdicts
 from lastgood.plan.walk import next_move
 from lastgood.ports import Evidence, Tools
 from lastgood.run import notes
+from lastgood.run.attempting import attempted
 from lastgood.run.desk import Desk
-from lastgood.run.doing import Doing, FirstLook, Sights, seen
+from lastgood.run.doing import Doing, FirstLook, Sights
 from lastgood.run.evidence import Witnessed
 from lastgood.run.leases import Leases
 from lastgood.run.record import SEARCHED
-from lastgood.run.steps import happened, perform, strangers
+from lastgood.run.steps import happened, strangers
 from lastgood.run.trail import Trail
 from lastgood.run.watching import cut_short
 
@@ -287,7 +271,7 @@ class _Execution:
         first = self._first_look()
         doing = [self._doing(step, first) for step in steps]
         try:
-            outcomes = together([partial(_attempted, *pair) for pair in zip(steps, doing, strict=True)])
+            outcomes = together([partial(attempted, *pair) for pair in zip(steps, doing, strict=True)])
         except KeyboardInterrupt:
             watches = [step for step in steps if isinstance(step, WatchStep)]
             if len(watches) == len(steps):  # the rest is done, and nothing is in doubt
@@ -363,43 +347,3 @@ class _Execution:
         with contextlib.suppress(LastgoodError):  # how it ended is known here; the host is told what it can be told
             self._trail.flush(alone=True)
         return ended
-
-
-def _attempted(step: Step, doing: Doing) -> StepDone | StepFailed:
-    try:
-        outcome = perform(step, doing)
-    except (LastgoodError, OSError) as error:
-        outcome = StepFailed(step.id, _said(error), _kind(step))
-    if isinstance(outcome, StepFailed) and doing.run.plan.alone and host_of(step):
-        view = seen(host_of(step), doing)
-        if isinstance(view.containers, Unknown):
-            return StepFailed(step.id, view.containers.reason, Failure.UNREACHABLE)
-    return outcome
-
-
-def _said(error: LastgoodError | OSError) -> str:
-    if isinstance(error, LastgoodError):
-        return " ".join((error.what, *error.because))
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-
-
-def _kind(step: Step) -> Failure:
-    """What an error during a step says: nothing about the release where it may have taken effect."""
-    match step:
-        case RecordStep() | SyncStep() | UnpauseStep():
-            return Failure.UNSETTLED
-        case PurgeStep() | FreshStep():
-            return Failure.STALE
-        case CaptureStep() | PullStep() | RenderStep() | PinStep() | CheckoutStep() | PauseStep() | AwaitStep():
-            return Failure.PREPARE
-        case BackupStep() | SalvageStep() | TrialStep():
-            return Failure.PREPARE
-        case WatchStep():
-            return Failure.ELSEWHERE
-        case (
-            SwitchStep() | RestartStep() | VerifyStep()
-            | StopStep() | StartStep() | DownStep() | LossyDownStep() | ReloadStep()
-        ):  # fmt: skip
-            return Failure.IN_DOUBT
-        case _:
-            assert_never(step)

@@ -51,7 +51,7 @@ from lastgood.run import aside, caching, checkout, flows
 from lastgood.run.desk import Desk, repository
 from lastgood.run.doing import Doing, Outcome, Sights, seen
 from lastgood.run.evidence import keep_rendered, keep_sample
-from lastgood.run.gate import dependency_down, unseen, watch
+from lastgood.run.gate import dependency_down, unseen
 from lastgood.run.pictures import Picture
 from lastgood.run.record import pin, record
 from lastgood.run.watching import watched

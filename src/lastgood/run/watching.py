@@ -26,9 +26,8 @@ from lastgood.plan.gate import Question, limits
 from lastgood.run import caching
 from lastgood.run.doing import Doing
 from lastgood.run.doing import seen as _seen
-from lastgood.run.gate import unseen
 from lastgood.run.evidence import keep
-from lastgood.run.gate import unseen, watch
+from lastgood.run.gate import unseen
 from lastgood.run.pictures import PATIENCE, Picture
 
 _NANO: Final = 1_000_000_000
