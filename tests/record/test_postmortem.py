@@ -143,6 +143,15 @@ def test_gaps_failures_and_warnings_must_become_questions() -> None:
     assert "mitigated, not resolved" in text
 
 
+def test_a_cdn_that_did_not_follow_must_be_asked_about_and_git_only_where_it_is_behind() -> None:
+    stale = (StepStarted("1.fresh"), StepFailed("1.fresh", "the old page", Failure.STALE))
+    behind = (StepStarted("1.record"), StepFailed("1.record", "no push", Failure.UNSETTLED))
+    for events, git in ((stale, False), ((*behind, *stale), True)):
+        found = asked(told(started(), *events, RunEnded(Exit.MITIGATED, "mitigated")))
+        assert [one for one in found if "from the CDN. Who sees to it? lastgood resume r" in one]
+        assert bool([one for one in found if "Git does not say yet" in one]) is git
+
+
 def test_a_run_that_was_only_settled_must_not_be_said_to_have_stopped() -> None:
     settled = Resumed("bob@laptop", aborting=False, lease="t")
     assert "What stopped the run half-way?" not in asked(told(started(), RunEnded(Exit.MITIGATED, "m"), settled))

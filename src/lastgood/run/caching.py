@@ -19,7 +19,6 @@ from lastgood.model.flow import FlowRun, FlowState
 from lastgood.model.gate import Failed, Passed, Sample
 from lastgood.model.step import FreshStep, PurgeStep, VerifyStep, WatchStep
 from lastgood.model.target import Cdn, Target
-from lastgood.model.text import sanitise
 from lastgood.observe import stale
 from lastgood.observe.uncached import Noticing
 from lastgood.plan.gate import Question
@@ -53,7 +52,7 @@ def _purged(doing: Doing) -> str:
     try:
         done = doing.tools.cache().purge() if doing.tools.cache else Known("")
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it must not stop a rollback
-        return f"{type(error).__name__}: {sanitise(str(error))}"
+        return f"it could not be asked ({type(error).__name__})"
     return done.reason if isinstance(done, Unknown) else ""
 
 
