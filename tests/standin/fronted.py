@@ -13,7 +13,7 @@ from lastgood.effects.secrets import LocalSecrets
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.flow import FlowRun, failed, passed
 from lastgood.model.target import Adapter, Cdn, FlowSpec, Target
-from lastgood.ports import Declared, Http, Response, Stage, Tools
+from lastgood.ports import Browser, Declared, Http, Response, Stage, Tools
 from tests.standin.cdn import Shelf
 from tests.standin.services import Answer
 from tests.standin.web import HEALTH
@@ -126,7 +126,7 @@ class Buys:
         self._by_itself = by_itself
         self._wanted = wanted
 
-    def missing(self) -> str:
+    def missing(self, browser: Browser | None) -> str:  # noqa: ARG002 - the port's signature
         return ""
 
     def run(self, stage: Stage) -> FlowRun:
