@@ -21,12 +21,14 @@ class Asked(msgspec.Struct, frozen=True):
     """What became of asking to have a branch merged, in a clause, and what a person does then.
 
     `link` is where it can be looked at or opened, `state` None where nobody could be asked; else as the forge says.
+    `by_itself`: it needs no person to be merged.
     """
 
     because: str
     then: str
     link: str = ""
     state: ProposalState | None = None
+    by_itself: bool = False
 
 
 def ask(propose: Propose | None, head: str, base: str, text: str) -> Asked:
@@ -49,7 +51,8 @@ def ask(propose: Propose | None, head: str, base: str, text: str) -> Asked:
             because, then = f"somebody closed {where}", f"reopen {where}"
         case ProposalState.BY_HAND:
             because, then = f"the commit is on {head}", f"open a pull request: {where}"
-    return Asked(because, then, found.url, found.state)
+    by_itself = found.state is ProposalState.MERGED or (found.state is ProposalState.OPEN and found.auto_merge)
+    return Asked(because, then, found.url, found.state, by_itself)
 
 
 def proposed(step: RecordStep, desk: Desk, run: str, offered: Offered, text: str) -> StepFailed:
@@ -63,7 +66,7 @@ def proposed(step: RecordStep, desk: Desk, run: str, offered: Offered, text: str
     then = f"{asked.then}, or pin the release by hand" if asked.state is ProposalState.CLOSED else asked.then
     because = f"{first.branch} takes no direct push ({offered.pushed.because}); {asked.because}"
     next_ = (*filter(None, (then,)), f"lastgood settle {run}")
-    return StepFailed(step.id, because, Failure.UNSETTLED, AWAITS_MERGE if asked.then else "", next_)
+    return StepFailed(step.id, because, Failure.UNSETTLED, "" if asked.by_itself else AWAITS_MERGE, next_)
 
 
 def _why(because: str) -> str:
