@@ -29,8 +29,9 @@ from lastgood.outbox.asks import ask, settled, standing
 from lastgood.outbox.collect import Here, Subscription, adopted, collect, theirs
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.leaving import BECAUSE, forget, let_go
-from lastgood.outbox.postman import Bounded, Destination, World, deliver
+from lastgood.outbox.postman import Destination, World, deliver
 from lastgood.outbox.store import Outbox
+from lastgood.outside.bounded import Bounded
 from lastgood.ports import Outside
 
 AFTERWARDS: Final = 3.0

@@ -18,7 +18,7 @@ from lastgood.effects.secrets import LocalSecrets
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.message import Delivered, Failed, Kind
 from lastgood.model.target import Adapter
-from lastgood.outbox.postman import Bounded
+from lastgood.outside.bounded import Bounded
 from lastgood.ports import Notifier, Outside
 from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences, Sink
 from tests.standin.real import Real, services

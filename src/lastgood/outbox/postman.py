@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from lastgood.model.errors import LastgoodError
-from lastgood.model.facts import Fact, Unknown
 from lastgood.model.message import Delivered, Delivery, Failed, Fate, Post
 from lastgood.model.text import sanitise
 from lastgood.outbox.collect import Subscription
 from lastgood.outbox.store import Outbox
-from lastgood.ports import Clock, Http, Notifier, Outside, Response, Secrets
+from lastgood.outside.bounded import Bounded
+from lastgood.ports import Clock, Http, Notifier, Outside, Secrets
 
 _NANO: Final = 1_000_000_000
 _FIRST_WAIT: Final = 15.0
@@ -46,29 +46,6 @@ class World:
     http: Http
     secrets: Secrets
     clock: Clock
-
-
-class Bounded:
-    """HTTP whose requests together end before a moment of the monotonic clock. Implements `ports.Http`."""
-
-    def __init__(self, http: Http, end: float) -> None:
-        self._http = http
-        self._end = end
-
-    def ask(
-        self,
-        url: str,
-        *,
-        method: str = "GET",
-        headers: dict[str, str] | None = None,
-        timeout: float = 5.0,
-        body: bytes | None = None,
-    ) -> Fact[Response]:
-        """One request, within what is left of the time; Unknown where nothing is."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            return Unknown("there was no time left to ask")
-        return self._http.ask(url, method=method, headers=headers, timeout=min(timeout, left), body=body)
 
 
 def deliver(

@@ -4,6 +4,7 @@ A page of HTML is never an answer and a redirect is never followed: both are wha
 proxy give in place of the service. Whether something may have arrived is kept apart from what certainly did not.
 """
 
+import base64
 import ipaddress
 import re
 from typing import Final, TypeVar
@@ -81,7 +82,8 @@ class Talk:
     """One service at the address `base`, asked with the bearer token that `reference` names.
 
     `hidden` are secrets in the address itself, which must not come back in what the service says of it. The token goes
-    into a `header` of its own where one is named. `timeout` bounds each answer, in seconds.
+    into a `header` of its own where one is named, and is the password of `user` where there is one (RFC 7617).
+    `timeout` bounds each answer, in seconds.
     """
 
     def __init__(  # noqa: PLR0913 - how a service is talked to
@@ -90,6 +92,7 @@ class Talk:
         base: str,
         reference: str = "",
         *,
+        user: str = "",
         hidden: tuple[str, ...] = (),
         header: str = "",
         timeout: float = _TIMEOUT,
@@ -99,6 +102,7 @@ class Talk:
         self._timeout = timeout
         self._base = base
         self._reference = reference
+        self._user = user
         self._hidden = (base, *hidden)
         self._secret: str | None = None
         self.host = urlsplit(self._base).hostname or "the address"
@@ -136,7 +140,7 @@ class Talk:
 
     def clean(self, text: str) -> str:
         """Words of the other side, short and fit to show, without our secret, which an error may quote."""
-        for known in (self._secret or "", *self._hidden):
+        for known in (self._secret or "", self._basic(), *self._hidden):
             text = text.replace(known, "***") if known else text
         return sanitise(text[:_SAID])
 
@@ -147,7 +151,12 @@ class Talk:
             self._secret = secret(self._outside, self._reference)
             if not self._base.startswith("https://") and not near(self.host):
                 raise Trouble(f"the token is not sent to {self.host}, which is neither https nor in a private network")
-        return {self._header: self._secret} if self._header else {"Authorization": f"Bearer {self._secret}"}
+        if self._header:
+            return {self._header: self._secret}
+        return {"Authorization": f"Basic {self._basic()}" if self._user else f"Bearer {self._secret}"}
+
+    def _basic(self) -> str:
+        return base64.b64encode(f"{self._user}:{self._secret}".encode()).decode() if self._user else ""
 
     def _good(self, answer: Response, *, writing: bool) -> Response:
         kind = answer.headers.get("content-type", "").lower()
@@ -170,11 +179,12 @@ class Talk:
         return Trouble(reason, status=answer.status, code=code, said=said, doubtful=doubtful, again=again)
 
     def _words(self, answer: Response) -> tuple[str, int]:
-        """The words and number of an error document; nothing of a page that is none."""
+        """The words and number of an error document, or of plain text; nothing of a page that is none."""
         try:
             found = msgspec.json.decode(answer.body, type=_Said | str)
         except msgspec.MsgspecError:
-            return "", 0
+            plain = answer.headers.get("content-type", "").lower().startswith("text/plain")
+            return self.clean(answer.body.decode(errors="replace").strip().split("\n")[0]) if plain else "", 0
         if isinstance(found, str):
             return self.clean(found), 0
         number = found.code if isinstance(found.code, int) else 0
@@ -189,6 +199,12 @@ def _faults(errors: msgspec.Raw) -> str:
     except msgspec.MsgspecError:
         return ""
     return "; ".join(f"{one.message} ({one.code})" for one in found)
+
+
+def check_login(user: str, reference: str) -> None:
+    """Refuse a user's name without a password. Raises ValueError."""
+    if user and not reference:
+        raise ValueError("user needs token, a reference to the password")
 
 
 def secret(outside: Outside, reference: str) -> str:
