@@ -4,7 +4,7 @@ import functools
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox import compose, engine, images, packages, paths, rootfs, stock, template
+from sandbox import compose, engine, images, packages, paths, rootfs, stock, template, watchers
 from sandbox.run import SandboxError
 
 
@@ -30,13 +30,14 @@ def _packages() -> None:
 
 @functools.cache
 def ensure_servers() -> None:
-    """Makes sure of what only simulated servers need: programs, and the folder that their engines start from."""
+    """Makes sure of what simulated servers need, and tests of what watches: programs, and the engines' first folder."""
     ensure()
     if os.getuid() != 0:
         raise SandboxError("simulated servers need root, for namespaces and network cards")
     packages.provide(stock.PROGRAMS)
     ensure_browser()
     stock.ensure()
+    watchers.ensure()
 
 
 @functools.cache

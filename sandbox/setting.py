@@ -99,5 +99,6 @@ def start_proxy(name: str, world: str, port: int, image: str, options: tuple[str
         *("--entrypoints.web.address=:80", "--providers.docker=true", "--providers.docker.exposedbydefault=false"),
         f"--providers.docker.constraints={constraint}",
         *("--providers.providersthrottleduration=50ms", "--log.level=WARN"),
+        *("--api.insecure=true", "--metrics.prometheus=true"),  # on port 8080, which is not published
         *("--global.checknewversion=false", "--global.sendanonymoususage=false"),
     )

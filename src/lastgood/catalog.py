@@ -23,6 +23,7 @@ from lastgood.ports import (
     Probe,
     Registry,
     Rival,
+    Telemetry,
 )
 
 Family: TypeAlias = Literal[
@@ -37,6 +38,7 @@ Family: TypeAlias = Literal[
     "trackers",
     "notifiers",
     "caches",
+    "telemetry",
 ]
 
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]*")
@@ -52,6 +54,7 @@ _ONE: Final[dict[Family, str]] = {
     "trackers": "tracker",
     "notifiers": "notifier",
     "caches": "cache",
+    "telemetry": "telemetry",
 }
 # The names that git reaches github.com by; the last is for ssh where only port 443 is open.
 _GITHUB: Final = frozenset({"github.com", "www.github.com", "ssh.github.com"})
@@ -144,6 +147,12 @@ def notifier(family: Family, adapter: Adapter, outside: Outside) -> Notifier:
 def cache(adapter: Adapter, edge: Edge) -> Cache:
     """The configured cache."""
     made: Cache = load("caches", adapter.kind).make(adapter.options, edge)
+    return made
+
+
+def telemetry(adapter: Adapter, outside: Outside) -> Telemetry:
+    """A configured source of telemetry."""
+    made: Telemetry = load("telemetry", adapter.kind).make(adapter.options, outside)
     return made
 
 

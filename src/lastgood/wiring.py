@@ -3,6 +3,7 @@
 import getpass
 import secrets
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +31,21 @@ from lastgood.model.release import Image
 from lastgood.model.remote import Remote
 from lastgood.model.target import Adapter, Target
 from lastgood.model.text import sanitise
-from lastgood.ports import Cache, Declared, Edge, Files, Forge, Http, Line, Process, Secrets, Stage, Tools
+from lastgood.ports import (
+    Cache,
+    Declared,
+    Edge,
+    Files,
+    Forge,
+    Http,
+    Line,
+    Outside,
+    Process,
+    Secrets,
+    Stage,
+    Telemetry,
+    Tools,
+)
 
 if TYPE_CHECKING:
     from lastgood.git.revert import CodeRepo
@@ -97,6 +112,7 @@ class Workshop:
             forge=lambda: catalog.forge(target.forge, Line(http, references, repo.origin.url)),
             cache=self._cache(target, http),
             browser=self._browser,
+            telemetry=partial(self._telemetry, target) if target.telemetry else None,
         )
 
     def _cache(self, target: Target, http: Http) -> Callable[[], Cache] | None:
@@ -112,6 +128,13 @@ class Workshop:
         told = {"SERVICE": target.service, "ENV": target.env, "TAG": image.tag, "DIGEST": image.digest}
         names = {f"LASTGOOD_{name}": value for name, value in told.items()}
         return Stage(PlainHttp(), self.process, self.secrets, SystemClock(), image, target.repo, names, self._browser)
+
+    def _telemetry(self, target: Target, seconds: float) -> dict[str, Telemetry]:
+        from lastgood.outside.bounded import Bounded
+
+        http = Bounded(PlainHttp(), time.monotonic() + seconds)
+        outside = Outside(http, self.secrets, SystemClock().now())
+        return {name: catalog.telemetry(adapter, outside) for name, adapter in target.telemetry}
 
     def identity(self, repo: str) -> str:
         """The address that a deploy repo in the folder `repo` is a clone of; the folder where that cannot be told."""

@@ -30,6 +30,7 @@ def explain(document: Document, target: Target) -> tuple[tuple[str, str, str], .
             *_forge(target),
             *_database(target, (*service, "database")),
             *_cdn(target, (*service, "cdn")),
+            *_telemetry(target),
         )
     )
 
@@ -86,6 +87,13 @@ def _cdn(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:
     yield from _adapter("cdn", target.cdn.cache, place)
     yield "cdn.page", shown(target.cdn.pages), (*place, "page")
     yield "cdn.origin", shown(target.cdn.origin), (*place, "origin")
+
+
+def _telemetry(target: Target) -> Iterator[tuple[str, str, Place]]:
+    if not target.telemetry:
+        yield "telemetry", "none", ("telemetry",)
+    for name, adapter in target.telemetry:
+        yield from _adapter(f"telemetry.{name}", adapter, ("telemetry", name))
 
 
 def _probes(target: Target, place: Place) -> Iterator[tuple[str, str, Place]]:

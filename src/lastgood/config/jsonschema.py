@@ -13,6 +13,7 @@ from lastgood.catalog import Family
 from lastgood.config.load import DEFAULT_KINDS
 from lastgood.config.outside import Told
 from lastgood.config.schema import CdnFile, DatabaseFile, File, ServiceFile
+from lastgood.config.telemetry import GENERAL
 from lastgood.model.duration import Duration
 
 Schema: TypeAlias = dict[str, object]
@@ -37,6 +38,8 @@ def schema() -> Schema:
     _properties(whole)["forge"] = _either([_member("forges", kind) for kind in catalog.kinds("forges")])
     for family in _OUTSIDE:
         _properties(whole)[family] = {"type": "object", "additionalProperties": _addressee(family)}
+    sources = [_source(kind) for kind in catalog.kinds("telemetry")]
+    _properties(whole)["telemetry"] = {"type": "object", "additionalProperties": _either(sources)}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "lastgood.yaml", **whole}
 
 
@@ -161,6 +164,13 @@ def _addressee(family: Family) -> Schema:
     for member in members:
         _properties(member).update({"on": kinds, "envs": {"type": "array", "items": {"type": "string"}}})
     return _either(members)
+
+
+def _source(kind: str) -> Schema:
+    """A source of telemetry, with what all of them have."""
+    shape = _member("telemetry", kind)
+    _properties(shape).update({key: {"type": "array", "items": {"type": "string"}} for key in GENERAL})
+    return shape
 
 
 def _either(options: list[Schema]) -> Schema:

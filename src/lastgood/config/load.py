@@ -22,6 +22,7 @@ from lastgood.config.rules import (
     filled,
 )
 from lastgood.config.schema import AdapterFile, EnvironmentFile, File, ServiceFile
+from lastgood.config.telemetry import check_telemetry, watching
 from lastgood.config.typed import nearest, typed
 from lastgood.model.checklist import Point
 from lastgood.model.errors import ConfigError, UsageError
@@ -94,6 +95,7 @@ class Config:
             order=where.order,
             unreachable=where.unreachable,
             forge=self._forge(names),
+            telemetry=watching(self.document, self.file, names, self._adapter),
             database=database(where, what, names, partial(self._migrator, place, names)),
             cdn=self._cdn((*place, "cdn"), what.cdn, names, probes),
         )
@@ -192,6 +194,7 @@ def load(text: bytes, path: str, memo: Memo | None = None, *, scripted: bool = F
     _check_environments(document, config.file.environments)
     _check_services(document, config.file)
     _check_apps(document, config.file)
+    check_telemetry(document, config.file)
     _ = config.checklist if document.has(("checklist",)) else ()
     for service in config.file.services:
         config.target(service, config.envs(service)[0], "")

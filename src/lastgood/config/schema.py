@@ -174,3 +174,4 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notifiers: dict[str, AdapterFile] = {}
     contacts: tuple[ContactFile, ...] = ()
     browser: BrowserFile = BrowserFile()
+    telemetry: dict[str, AdapterFile] = {}

@@ -109,7 +109,7 @@ class Target(msgspec.Struct, frozen=True):
     holds leases and release folders; `untracked` names files that git does not hold but the service needs. `forge` is
     None where the remote's address says which it is, `database` where the service has none that lastgood knows, `cdn`
     where no cache is declared. `flows` are tried once the probes pass; the logs are watched for `watch` seconds after
-    that.
+    that. `telemetry` are the sources that watch it, by name.
     """
 
     service: str
@@ -136,6 +136,7 @@ class Target(msgspec.Struct, frozen=True):
     flows: tuple[FlowSpec, ...] = ()
     watch: Duration = Duration(0)
     cdn: Cdn | None = None
+    telemetry: tuple[tuple[str, Adapter], ...] = ()
 
     @property
     def name(self) -> str:

@@ -30,7 +30,7 @@ from lastgood.ports.families import (
     Rival,
     Stage,
 )
-from lastgood.ports.outside import Cache, Edge, Notifier, Outside, Tracker
+from lastgood.ports.outside import Cache, Edge, Notifier, Outside, Telemetry, Tracker
 from lastgood.ports.repo import CommitInfo, DeployRepo, Pushed
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Rival",
     "Secrets",
     "Stage",
+    "Telemetry",
     "Tools",
     "Tracker",
 ]
@@ -74,6 +75,7 @@ class Tools:
 
     `files` gives a host's files. `registry_http` and `credentials` reach the registry as the servers do. `stage` gives
     what `flows` are tried with, for the release that ought to answer.
+    `telemetry` are the sources that watch the target, by name, whose requests all end within the seconds it is given.
     """
 
     process: Process
@@ -92,3 +94,4 @@ class Tools:
     stage: Callable[[Image], Stage] | None = None
     cache: Callable[[], Cache] | None = None
     browser: Browser | None = None
+    telemetry: Callable[[float], dict[str, Telemetry]] | None = None

@@ -1,10 +1,11 @@
-"""The Protocols of the families that reach beyond hosts and deploy repo: who is told of runs, and caches in front."""
+"""The Protocols of the families that reach beyond hosts and deploy repo: who is told of runs, caches in front, telemetry."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from lastgood.model.facts import Fact
 from lastgood.model.message import Delivery, Message
+from lastgood.model.telemetry import Reading, Span
 from lastgood.ports.effects import Http, Process, Secrets
 
 
@@ -74,4 +75,20 @@ class Cache(Protocol):
 
     def passed(self, headers: dict[str, str]) -> bool:
         """False where an answer with these headers, lower case, surely did not come by this cache."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Watches a service from outside: a module has `make(options, outside)`. It only reads. Nothing raises.
+
+    What could not be asked, was answered in part, or is no number is Unknown, never zero and never empty. Nothing in a
+    reason holds our secret.
+    """
+
+    def look(self, span: Span) -> Reading:
+        """What there is of that time; of what knows only the present, that."""
+        ...
+
+    def check(self) -> Fact[str]:
+        """Whether it would answer about this service: what was seen, or what is wrong."""
         ...

@@ -1,0 +1,1 @@
+"""What watches a service from outside, one file per kind; only read, never changed."""
