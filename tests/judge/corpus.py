@@ -28,7 +28,9 @@ from lastgood.model.situation import (
     Pinned,
     SchemaSeen,
     Situation,
+    Watched,
 )
+from lastgood.model.telemetry import Figure, Routed, Router, Routing, Series, Server
 from lastgood.model.visit import Fault, Missed, Visit
 
 FOLDER = Path(__file__).with_name("corpus")
@@ -89,6 +91,8 @@ def situation(given: dict[str, Any]) -> Situation:
         pinned=Known(_pinned(pinned or {}, runs=bool(given["containers"]) and not runs_old)),
         back=back,
         verified=given.get("verified", False),
+        watched=_watched(given),
+        earlier=(_stored(given["earlier"]),) if "earlier" in given else (),
     )
 
 
@@ -175,6 +179,42 @@ def _host(given: dict[str, Any]) -> HostSeen:
         given.get("memory", 0.5),
         tuple(Disk(path, free) for path, free in disks.items()),
     )
+
+
+def _watched(given: dict[str, Any]) -> tuple[Watched, ...]:
+    """`metrics` by figure, `router`, and `stored` log lines, as far as they are given: a source each."""
+    found = []
+    if "metrics" in given:
+        found.append(Watched("metrics", {Figure(name): _fact(one, _series) for name, one in given["metrics"].items()}))
+    if "stored" in given:
+        found.append(Watched("logs", log=_fact(given["stored"], _stored)))
+    if "router" in given:
+        found.append(Watched("router", routing=_fact(given["router"], _routing)))
+    return tuple(found)
+
+
+def _series(given: Any) -> Series:
+    """Every 15 s of two hours: one number, or [how long ago, number] from there on, none before the first."""
+    changes = given if isinstance(given, list) else [["2h", given]]
+    begun = [(_ago(ago), value) for ago, value in changes]
+    points = []
+    for at in range(NOW - 7200, NOW + 1, 15):
+        value = next((value for since, value in reversed(begun) if since <= at), None)
+        points += [(at, float(value))] if value is not None else []
+    return Series("per second", 15, tuple(points))
+
+
+def _stored(given: dict[str, Any]) -> Log:
+    return _log("logs", given, {"containers": [{"name": "logs"}]})
+
+
+def _routing(given: dict[str, Any]) -> Routing:
+    """`disabled` with what is wrong; `servers` that are `up`, `down` or `unchecked`; the service may be `gone`."""
+    wrong = given.get("disabled", "")
+    ups = {"up": Known(value=True), "down": Known(value=False), "unchecked": Unknown("no health check")}
+    servers = tuple(Server(f"http://10.0.0.{n}:8080", ups[one]) for n, one in enumerate(given.get("servers", ())))
+    router = Router("shop@docker", "shop-api@docker", "PathPrefix(`/`)", not wrong, (wrong,) if wrong else ())
+    return Routing((router,), (Routed("shop-api@docker", not given.get("gone", False), servers),))
 
 
 def _neighbours(given: dict[str, str]) -> tuple[Neighbour, ...]:

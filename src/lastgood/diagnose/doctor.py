@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from lastgood.diagnose import caches, health, hosts, releases, repo, rivals
+from lastgood.diagnose import caches, health, hosts, releases, repo, rivals, telemetry
 from lastgood.diagnose.case import Case, fail, guarded, ok, told, unknown, warn
 from lastgood.diagnose.clocks import Dated, Reading, compared
 from lastgood.model.errors import LastgoodError
@@ -104,8 +104,9 @@ def _all(looked: tuple[_Looked, ...]) -> tuple[Check, ...]:
     repos = _flat(together([partial(repo.checks, c.target, c.tools) for c in branches.values()]))
     seen = together([partial(hosts.checks, case, host) for case, host in places.values()])
     each = _flat((*_blind(case), *releases.checks(case), *health.checks(case), *_beside(case)) for case in cases)
+    watching = [partial(guarded, f"{case.name}: telemetry", partial(telemetry.checks, case)) for case in cases]
     readings = [r for one in looked for r in one.dates.readings] + _flat(found for _, found in seen)
-    return (*repos, *_flat(checks for checks, _ in seen), *each, *_clock(readings))
+    return (*repos, *_flat(checks for checks, _ in seen), *each, *_flat(together(watching)), *_clock(readings))
 
 
 def _blind(case: Case) -> tuple[Check, ...]:

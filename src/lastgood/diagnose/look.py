@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from lastgood.judge.decide import diagnose
+from lastgood.judge.view import BLAMED
 from lastgood.model.diagnosis import Diagnosis
 from lastgood.model.duration import spoken
 from lastgood.model.errors import LastgoodError
@@ -16,10 +17,11 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import HostView, Observed
 from lastgood.model.release import Grade, Image
 from lastgood.model.report import Health, History
-from lastgood.model.situation import Back, Body, Log, Neighbour, Pinned, SchemaSeen, Situation
+from lastgood.model.situation import Back, Body, Log, Neighbour, Pinned, SchemaSeen, Situation, Watched
 from lastgood.model.standing import DatabaseStatus
 from lastgood.model.target import Target
-from lastgood.observe import changes, pages, surroundings, symptoms, visits
+from lastgood.model.telemetry import Span
+from lastgood.observe import changes, pages, surroundings, symptoms, telemetry, visits
 from lastgood.observe.together import Asked, together
 from lastgood.plan import report
 from lastgood.ports import DeployRepo, Tools
@@ -28,6 +30,9 @@ _T = TypeVar("_T")
 _NANO = 1_000_000_000
 _MOST = 12
 _PATIENCE = 0.05
+_ASKED = 2 * 3600  # seconds back: as long as points lie a scrape apart
+_EARLIER = 30 * 60
+_SHARE = 0.9  # of the time: who is late must not take the answers of the others along
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class _Within:
     def answer(self, asked: Asked[_T]) -> _T | Unknown:
         """The answer, or why there is none."""
         try:
-            found = asked.within(self._left())
+            found = asked.within(self.left())
             while found is None and not self._hurried():
                 found = asked.within(_PATIENCE)
         except LastgoodError as error:
@@ -92,7 +97,8 @@ class _Within:
         waited = spoken(self._clock.monotonic() - self._begun)
         return Unknown(f"no answer within {waited}") if found is None else found
 
-    def _left(self) -> float:
+    def left(self) -> float:
+        """Seconds until the end."""
         return max(0.0, self._end - self._clock.monotonic())
 
 
@@ -107,12 +113,14 @@ def examine(ward: Ward, seconds: float, hurried: Callable[[], bool] = lambda: Tr
     others: Asked[tuple[Neighbour, ...] | Unknown] = Asked(partial(_neighbours, ward.others))
     page = Asked(lambda: (pages.page(ward.tools),))
     visiting = Asked(lambda: (visits.visit(ward.tools, visits.SECONDS),))
+    watching = Asked(partial(_watching, ward, Span(_now(ward) - _ASKED, _now(ward)), _SHARE * seconds))
     observed = within.answer(observing)
     if isinstance(observed, Unknown):
         seen = Situation(ward.target.name, _now(ward), observed, changes=observed, pinned=observed)
     else:
         seen = _seen(ward, observed, within)
     shown, visit = within.answer(page), within.answer(visiting)
+    watched = within.answer(watching)
     return diagnose(
         msgspec.structs.replace(
             seen,
@@ -120,8 +128,30 @@ def examine(ward: Ward, seconds: float, hurried: Callable[[], bool] = lambda: Tr
             neighbours=_flat(within.answer(others)),
             page=shown if isinstance(shown, Unknown) else shown[0],
             visit=visit if isinstance(visit, Unknown) else visit[0],
+            watched=_late(ward, watched) if isinstance(watched, Unknown) else watched,
+            earlier=_earlier(ward, seen, watched, within),
         )
     )
+
+
+def _watching(ward: Ward, span: Span, seconds: float, only: frozenset[str] | None = None) -> tuple[Watched, ...]:
+    return telemetry.watched(telemetry.Asking(ward.tools, span, seconds, only).answers())
+
+
+def _late(ward: Ward, why: Unknown) -> tuple[Watched, ...]:
+    return tuple(Watched(name, late=why.reason) for name, _ in ward.target.telemetry)
+
+
+def _earlier(ward: Ward, seen: Situation, watched: tuple[Watched, ...] | Unknown, within: _Within) -> tuple[Log, ...]:
+    """What log stores have from just before the newest change: its containers are gone."""
+    stores = frozenset(one.name for one in watched if one.log) if not isinstance(watched, Unknown) else frozenset()
+    newest = seen.changes.value[0].at if isinstance(seen.changes, Known) and seen.changes.value else 0
+    if not stores or seen.now - newest > BLAMED:
+        return ()
+    span = Span(newest - _EARLIER, newest - 1)
+    found = within.answer(Asked(partial(_watching, ward, span, _SHARE * within.left(), stores)))
+    logs = () if isinstance(found, Unknown) else tuple(one.log for one in found)
+    return tuple(log.value for log in logs if isinstance(log, Known))
 
 
 def _now(ward: Ward) -> int:

@@ -28,6 +28,7 @@ _ORDER: Final = (
     Scenario.SEVERAL_DOWN,
     Scenario.MIGRATION,
     Scenario.CONFIGURATION,
+    Scenario.ROUTING,
     Scenario.FRONTEND,
     Scenario.PROBE,
     Scenario.API_ERRORS,
@@ -69,9 +70,12 @@ def _found(view: View) -> tuple[Finding, ...]:
 
 
 def _nothing_found(view: View) -> Finding:
-    if view.slow and not view.broken:
-        facts = tuple(Evidence(Source.HEALTH, f"{look.probe}: {look.said}") for look in view.slow)
+    late = view.measured.slower()
+    if (view.slow or late) and not view.broken:
+        facts = (*(Evidence(Source.HEALTH, f"{look.probe}: {look.said}") for look in view.slow), *late)
         return Finding(Scenario.SLOW, "The service is slow, not broken.", Confidence.MEDIUM, facts)
+    if (silent := view.measured.silent()) and not view.broken:
+        return Finding(Scenario.UNKNOWN, "No request arrives any more.", Confidence.NONE, silent)
     unseen = view.seen.bodies.reason if isinstance(view.seen.bodies, Unknown) else ""
     why = (
         (bool(unseen), f"What runs cannot be seen: {unseen}."),
@@ -90,7 +94,8 @@ def _healthy(view: View) -> Finding:
     states = (Evidence(Source.ENGINE, f"{body.name}: {body.health or body.state}") for body in view.mine)
     unseen = view.visit is not None and view.visit.blank is None
     confidence = Confidence.HIGH if view.seen.looks and not unseen else Confidence.MEDIUM
-    return Finding(Scenario.HEALTHY, "Nothing is seen to be wrong.", confidence, (*looks, *states, *remarks(view)))
+    facts = (*looks, *states, *remarks(view), *view.measured.fine())
+    return Finding(Scenario.HEALTHY, "Nothing is seen to be wrong.", confidence, facts)
 
 
 def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
@@ -102,12 +107,25 @@ def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
         yield f"it began at {began}, before the newest change came at {came}"
     if chosen.scenario is Scenario.API_ERRORS and not view.failing and not view.down and view.seen.looks:
         yield "every probe passes"
+    yield from _against(view, chosen)
     if chosen.scenario is Scenario.FRONTEND:
         yield from against(view)
     if chosen.scenario is not Scenario.IMAGE_MISSING and view.runs_pinned is False and _fresh(view):
         yield "what git has pinned last is not what runs"
     if view.ill and len(view.ill) == len(view.neighbours):
         yield f"it is not alone: {', '.join(one.name for one in view.ill)} is down too"
+
+
+def _against(view: View, chosen: Finding) -> Iterator[str]:
+    """What those say who watch from outside."""
+    if chosen.scenario is Scenario.API_ERRORS and not view.down:
+        yield from view.measured.against(view.onset)
+        healthy = bool(view.mine) and all(body.health == "healthy" for body in view.mine)
+        if view.measured.bad and healthy and not view.seen.looks and not view.signs:
+            yield "every HEALTHCHECK passes"
+    same = next((sign for sign in view.before if sign.scenario is chosen.scenario), None)
+    if same:
+        yield f"the same was written before the newest change: {same.evidence().said}"
 
 
 def _fresh(view: View) -> bool:
@@ -156,6 +174,12 @@ def _unknown(seen: Situation) -> Iterator[str]:
     for name, fact in facts.items():
         if isinstance(fact, Unknown):
             yield f"{name}: {fact.reason}"
+    for watched in seen.watched:
+        if watched.late:
+            yield f"{watched.name}: {watched.late}"
+        for what, told in (*watched.figures.items(), ("lines", watched.log), ("routing", watched.routing)):
+            if isinstance(told, Unknown):
+                yield f"{watched.name}, {what}: {told.reason}"
     if seen.page is not None and not isinstance(seen.visit, Known):
         reason = seen.visit.reason if seen.visit else "no browser looks"
         yield f"whether the page's scripts run without errors: {reason}"

@@ -127,9 +127,17 @@ def _errors(view: View) -> Finding | None:
     answers = [look for look in view.failing if look.signature.startswith(_SERVER_ERROR) and not nothing_runs(view)]
     ill = [body for body in view.unhealthy if not view.failing or answers]
     crashed = [b for b in view.down if b.exit_code not in _FROM_OUTSIDE or b.state is State.RUNNING]
+    rising = view.measured.errors()
     if not signs and not answers and not ill and not crashed:
-        return None
-    evidence = tuple(sign.evidence() for sign in signs)
+        return _measured_errors(view, rising) if rising else None
+    evidence = (*(sign.evidence() for sign in signs), *rising)
     what = "The service exits." if crashed else "The service answers with errors."
     confidence = Confidence.HIGH if signs and view.broken else Confidence.MEDIUM
     return Finding(Scenario.API_ERRORS, what, confidence, evidence)
+
+
+def _measured_errors(view: View, rising: tuple[Evidence, ...]) -> Finding:
+    """Nothing but figures says that it fails: enough where they were seen to rise, and nothing else is written."""
+    sure = view.measured.rose and view.measured.before is not None and not view.signs and not view.others_down
+    confidence = Confidence.MEDIUM if sure else Confidence.LOW
+    return Finding(Scenario.API_ERRORS, "The service answers with errors.", confidence, rising)

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from lastgood.judge.routing import routing
 from lastgood.judge.view import View
 from lastgood.model.diagnosis import Confidence, Evidence, Finding, Scenario, Source
 from lastgood.model.facts import Known, Unknown
@@ -27,7 +28,7 @@ _MISSED: Final = re.compile(
 
 def outside(view: View) -> Iterator[Finding]:
     """Every such cause that anything speaks for, the most certain kind first."""
-    for rule in (_disk, _certificate, _dns, _port, _overloaded, _dependency, _several, _probe):
+    for rule in (_disk, _certificate, _dns, _port, _overloaded, _dependency, _several, _probe, routing):
         found = rule(view)
         if found:
             yield found

@@ -3,12 +3,16 @@
 from functools import cached_property
 from typing import Final
 
+from msgspec.structs import replace
+
+from lastgood.judge.measured import Measured
 from lastgood.judge.signs import Sign, job, signs
 from lastgood.model.diagnosis import Evidence, Scenario, Source
 from lastgood.model.facts import Known
 from lastgood.model.observed import Look, State
 from lastgood.model.report import Health
-from lastgood.model.situation import Body, Change, HostSeen, Neighbour, Page, Situation
+from lastgood.model.situation import Body, Change, HostSeen, Log, Neighbour, Page, Situation
+from lastgood.model.telemetry import Routing
 from lastgood.model.visit import Visit
 
 RECENT: Final = 15 * 60
@@ -94,10 +98,51 @@ class View:
     @cached_property
     def signs(self) -> tuple[Sign, ...]:
         """Signs of now: of the last hour where the service fails; of a service that works what is recent and often."""
-        logs = self.seen.logs.value if isinstance(self.seen.logs, Known) else ()
+        logs = (*(self.seen.logs.value if isinstance(self.seen.logs, Known) else ()), *self._stored())
         known = self.seen.bodies.value if isinstance(self.seen.bodies, Known) else ()
         found = signs(logs, known, self.seen.now - (_INCIDENT if self.broken else RECENT))
         return found if self.broken else tuple(sign for sign in found if sign.count >= _MANY)
+
+    def _stored(self) -> tuple[Log, ...]:
+        """What log stores have since the newest change, where no container's own log has anything.
+
+        What both have would look like two witnesses.
+        """
+        own = self.seen.logs.value if isinstance(self.seen.logs, Known) else ()
+        if any(log.mine and log.lines for log in own):
+            return ()
+        since = self.changes[0].at if self.changes else 0
+        logs = [one.log.value for one in self.seen.watched if isinstance(one.log, Known)]
+        return tuple(replace(log, lines=tuple(line for line in log.lines if line.at >= since)) for log in logs)
+
+    @cached_property
+    def before(self) -> tuple[Sign, ...]:
+        """Signs that were written often before the newest change: whatever ran then was no better."""
+        found = signs(self.seen.earlier, (), 0)
+        return tuple(sign for sign in found if sign.count >= _MANY)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What was measured, against the newest change."""
+        return Measured(self.seen, self.began(self.changes[0]) if self.changes else None)
+
+    @cached_property
+    def routings(self) -> tuple[Routing, ...]:
+        """How requests are led to the service, by every router that told."""
+        return tuple(one.routing.value for one in self.seen.watched if isinstance(one.routing, Known))
+
+    @cached_property
+    def sick(self) -> tuple[Evidence, ...]:
+        """Servers that a router's own health check calls down."""
+        found = (one for known in self.routings for one in known.services)
+        down = ((one, [server.url for server in one.servers if server.up == Known(value=False)]) for one in found)
+        return tuple(
+            Evidence(
+                Source.ROUTER, f"{one.name}: its health check fails for {len(urls)} of {len(one.servers)}: {urls[0]}"
+            )
+            for one, urls in down
+            if urls
+        )
 
     def of(self, scenario: Scenario) -> tuple[Sign, ...]:
         """The signs of one scenario."""
@@ -141,7 +186,8 @@ class View:
         """When the failure was first seen, in Unix seconds; None where nothing tells."""
         own = [sign.at for sign in self.signs if sign.at and sign.mine]
         exits = [fell for body in self.down if body.restarts and (fell := self.fell(body))]
-        return min((*own, *exits), default=None)
+        measured = [self.measured.rose] if self.measured.rose else []
+        return min((*own, *exits, *measured), default=None)
 
     def fell(self, body: Body) -> int | None:
         """Since when a container that does not run has not: since it was made, where that is not long ago."""
@@ -191,7 +237,7 @@ class View:
             for body in self.unhealthy
         )
         gone = (Evidence(Source.ENGINE, "no container of the service is there"),) if self.missing else ()
-        return (*gone, *down, *ill, *looks)
+        return (*gone, *down, *ill, *looks, *self.sick, *self.measured.errors(), *self.measured.slower())
 
 
 def _done(body: Body) -> bool:

@@ -20,6 +20,8 @@ class Source(enum.StrEnum):
     REGISTRY = "registry"
     PAGE = "page"
     NEIGHBOURS = "neighbours"
+    METRICS = "metrics"
+    ROUTER = "router"
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -49,6 +51,7 @@ class Scenario(enum.StrEnum):
     CERTIFICATE = "certificate"
     OVERLOADED = "overloaded"
     PROBE = "probe"
+    ROUTING = "routing"
     SEVERAL_DOWN = "several-down"
     SLOW = "slow"
     HEALTHY = "healthy"

@@ -6,6 +6,7 @@ from lastgood.model.command import Secret
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.observed import Look, State
 from lastgood.model.report import Health
+from lastgood.model.telemetry import Figure, Routing, Series
 from lastgood.model.visit import Visit
 
 NOT_ASKED = Unknown("not asked")
@@ -169,12 +170,26 @@ class Back(msgspec.Struct, frozen=True):
     here: bool
 
 
+class Watched(msgspec.Struct, frozen=True):
+    """What one source of telemetry tells; None, and no figure, for what it does not watch.
+
+    `log` is what the service wrote, also in containers that are gone. `late` says why the source is silent.
+    """
+
+    name: str
+    figures: dict[Figure, Fact[Series]] = {}
+    log: Fact[Log] | None = None
+    routing: Fact[Routing] | None = None
+    late: str = ""
+
+
 class Situation(msgspec.Struct, frozen=True):
     """One service at one moment, `now` in Unix seconds.
 
     `changes` are newest first, by git as fetched from `remote`, None where nobody asked. `schema` is None where
     lastgood knows of no database, `page` and `visit` (that page in a browser, at its own origin) where the service
-    shows none. `verified` tells that what runs has passed a gate before.
+    shows none. `verified` tells that what runs has passed a gate before. `watched` is what watches it
+    from outside, `earlier` what log stores have from before the newest change.
     """
 
     target: str
@@ -192,6 +207,8 @@ class Situation(msgspec.Struct, frozen=True):
     back: Fact[Back] = NOT_ASKED
     verified: bool = False
     remote: Fact[str] | None = None
+    watched: tuple[Watched, ...] = ()
+    earlier: tuple[Log, ...] = ()
 
     @property
     def service(self) -> str:
