@@ -13,13 +13,16 @@ from lastgood.journal.fold import fold
 from lastgood.journal.store import Journal
 from lastgood.model.errors import LastgoodError, UsageError
 from lastgood.model.event import Run
+from lastgood.record import kept
 from lastgood.record.blocks import read_head
 from lastgood.record.incident import Incident, incident
+from lastgood.record.measured import rates
 from lastgood.record.next_time import questions
 from lastgood.record.postmortem import document, written
 from lastgood.record.prose import Html, Markdown, plain
 from lastgood.record.sources import Sources
 from lastgood.service import Service
+from lastgood.wiring import Places
 
 
 class Retold(msgspec.Struct, frozen=True):
@@ -43,7 +46,14 @@ class Retold(msgspec.Struct, frozen=True):
 
 
 def retold(  # noqa: PLR0913 - all that a document is made of
-    journal: Journal, run_id: str, service: Callable[[Run], Service], *, form: str, theirs: str | None, detected: str
+    journal: Journal,
+    places: Places,
+    run_id: str,
+    service: Callable[[Run], Service],
+    *,
+    form: str,
+    theirs: str | None,
+    detected: str,
 ) -> Retold:
     """A run as a document of the form `md` or `html`, with what people wrote into `theirs`.
 
@@ -54,7 +64,9 @@ def retold(  # noqa: PLR0913 - all that a document is made of
     run = fold(entries)
     before = read_head(theirs.replace("\r\n", "\n")) if theirs is not None else None
     stated = _at(detected) or _at(before.stated.get("detected", "") if before else "")
-    found = incident(run, entries, journal.head(run_id), stated.timestamp() if stated else None)
+    services = {step.id: getattr(step, "service", "") for step in run.plan.steps()}
+    measured = rates(kept.pieces(entries, f"{places.state}/evidence/{run_id}", ""), services)
+    found = incident(run, entries, journal.head(run_id), stated.timestamp() if stated else None, measured)
     said = {"detected": stated.isoformat(timespec="seconds")} if stated else {}
     made = document(found, _sources(run, service), _local(found))
     try:

@@ -1,4 +1,4 @@
-"""The Protocols of the families that reach beyond hosts and deploy repo: who is told of runs, caches in front, telemetry."""
+"""The Protocols of the families beyond hosts and deploy repo: who is told of runs, caches in front, telemetry."""
 
 from dataclasses import dataclass
 from typing import Protocol

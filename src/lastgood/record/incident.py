@@ -20,8 +20,10 @@ from lastgood.model.event import (
     StepStarted,
 )
 from lastgood.model.plan import Attempt
+from lastgood.model.rates import Rates
 from lastgood.model.release import Release
 from lastgood.model.step import VerifyStep
+from lastgood.record.measured import Course, course
 
 _NANO = 1_000_000_000
 _GAP = 300.0
@@ -62,7 +64,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """A run, added up for people. `took` is how long it took, in seconds."""
+    """A run, added up for people. `took` is how long it took, in seconds, `courses` what was measured meanwhile."""
 
     run: Run
     entries: tuple[Entry, ...]
@@ -73,10 +75,20 @@ class Incident(msgspec.Struct, frozen=True):
     gaps: tuple[Gap, ...]
     evidence: tuple[Kept, ...]
     head: str
+    courses: tuple[Course, ...] = ()
 
 
-def incident(run: Run, entries: Sequence[Entry], head: str, detected: float | None = None) -> Incident:
-    """Add a run up. `head` is the hash of its newest line, `detected` when a person says that it was noticed."""
+def incident(
+    run: Run,
+    entries: Sequence[Entry],
+    head: str,
+    detected: float | None = None,
+    measured: Sequence[tuple[str, Rates]] = (),
+) -> Incident:
+    """Add a run up. `head` is the hash of its newest line, `detected` when a person says that it was noticed.
+
+    `measured` are failed requests over time, by service.
+    """
     ended = run.ended
     status = STATUS.get(ended.exit, "ended") if ended else "not over"
     won = winner(run)
@@ -87,7 +99,9 @@ def incident(run: Run, entries: Sequence[Entry], head: str, detected: float | No
     times = Times(changed, detected, entries[0].at / _NANO, max(proven, default=None), over, needed, acked)
     kept = tuple(e.event for e in entries if isinstance(e.event, Kept))
     took = (_over(entries)[-1].at - entries[0].at) / _NANO
-    return Incident(run, tuple(entries), status, times, won, took, tuple(_gaps(_over(entries))), kept, head)
+    found = (course(name, rates, times.decided, times.mitigated) for name, rates in measured)
+    courses = tuple(one for one in found if one)
+    return Incident(run, tuple(entries), status, times, won, took, tuple(_gaps(_over(entries))), kept, head, courses)
 
 
 def left(run: Run) -> tuple[Release, ...]:

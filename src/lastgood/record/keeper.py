@@ -9,7 +9,7 @@ from lastgood.ports import Evidence
 from lastgood.record.bundle import Bundle, read
 from lastgood.record.redact import MASK, redact, redact_inspect, secrets_of_inspect
 
-_STRUCTURED = ("inspect", "rendered")
+_STRUCTURED = ("inspect", "rendered", "telemetry")
 """What files that are JSON and name their secrets begin with."""
 _MOST = 1024 * 1024
 """So many bytes of a file are kept: taking secrets out of one of them takes half a second, while production waits."""

@@ -9,6 +9,7 @@ from lastgood.model.event import Failure, Judged, Run
 from lastgood.model.release import Grade, Image
 from lastgood.model.step import DownStep, LossyDownStep
 from lastgood.record.incident import Incident, blamed, failures, left, stopped
+from lastgood.record.measured import question
 from lastgood.record.prose import Block, Bullets, Para, Q, Rich
 
 _LONG: Final = 600.0
@@ -25,6 +26,9 @@ def _of_times(found: Incident) -> Iterator[Rich]:
     times = found.times
     if times.detected is None:
         yield ("When was it noticed, by whom or by what? ", Q("lastgood postmortem RUN --detected TIME"), " notes it.")
+    for one in found.courses:
+        if one.rose is not None and times.detected is None:
+            yield question(one, times.decided)
     if times.changed is None and found.run.plan.action == "rollback":
         yield ("Which commit brought the release that was left? Git does not tell.",)
     since = times.detected if times.detected is not None else times.changed

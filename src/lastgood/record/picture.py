@@ -1,4 +1,4 @@
-"""A small picture of a run's steps over time, as inline SVG without scripts. Pure."""
+"""A small picture of a run over time, failed requests above its steps, as inline SVG without scripts. Pure."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,6 +6,7 @@ from typing import Final
 
 from lastgood.model.duration import spoken
 from lastgood.model.text import sanitise
+from lastgood.record.chart import HEIGHT, Chart
 
 _WIDTH: Final = 720
 _LABELS: Final = 200
@@ -14,15 +15,25 @@ _MOST: Final = 60
 _NAME: Final = 34
 
 
-def picture(spans: Sequence[tuple[str, float, float | None, bool]], total: float, mitigated: float | None) -> str:
-    """One bar for each try at a step, failed ones marked, and a line where the good release was proven.
+def picture(
+    spans: Sequence[tuple[str, float, float | None, bool]],
+    total: float,
+    mitigated: float | None,
+    charts: Sequence[Chart] = (),
+) -> str:
+    """The charts; below them a bar for each try at a step, failed ones marked, and a line where it was mitigated.
 
     Times are in seconds since the run began; `total` is how long it took.
     """
     shown, scale = spans[:_MOST], (_WIDTH - _LABELS - 70) / max(total, 0.001)
-    height = _ROW * (len(shown) + 2)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" font-size="11">']
-    parts.append(f"<title>Steps over {escape(spoken(total))}</title>")
+    height, above = _ROW * (len(shown) + 2), HEIGHT * len(charts)
+    box = f"0 0 {_WIDTH} {height + above}"
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" font-size="11">']
+    title = "; ".join((f"Steps over {spoken(total)}", *(chart.title() for chart in charts)))
+    parts.append(f"<title>{escape(sanitise(title))}</title>")
+    for number, chart in enumerate(charts):
+        parts += [f'<g transform="translate(0 {number * HEIGHT})">', *chart.parts(), "</g>"]
+    parts.append(f'<g transform="translate(0 {above})">')
     for row, (step, begun, ended, failed) in enumerate(shown):
         parts += _bar(row, step, (_at(begun, scale, total), _at(total if ended is None else ended, scale, total)),
                       spoken(max(0.0, (total if ended is None else ended) - begun)), failed=failed)  # fmt: skip
@@ -34,7 +45,7 @@ def picture(spans: Sequence[tuple[str, float, float | None, bool]], total: float
         )
     left = f"; {len(spans) - len(shown)} more tries are not shown" if len(spans) > len(shown) else ""
     parts.append(f'<text x="0" y="{height - 5}">0 to {escape(spoken(total))}{left}</text>')
-    return "\n".join((*parts, "</svg>"))
+    return "\n".join((*parts, "</g>", "</svg>"))
 
 
 def _at(seconds: float, scale: float, total: float) -> float:

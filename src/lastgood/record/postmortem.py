@@ -15,7 +15,9 @@ from lastgood.model.duration import spoken
 from lastgood.model.release import Release, short
 from lastgood.model.step import VerifyStep
 from lastgood.record import blocks
+from lastgood.record.chart import Chart
 from lastgood.record.incident import Incident, blamed, failures, left, moves, notes, spans, takings_up
+from lastgood.record.measured import words
 from lastgood.record.next_time import again, questions
 from lastgood.record.picture import picture
 from lastgood.record.prose import Block, Bullets, Dialect, Link, Para, Picture, Q, Rich, Section, Table
@@ -216,7 +218,12 @@ def _took_up(aborting: bool) -> str:  # noqa: FBT001 - one fact of one event
 def _timeline(found: Incident, tz: tzinfo) -> Iterator[Block]:
     entries = found.entries
     proven = None if found.times.mitigated is None else found.times.mitigated - found.times.decided
-    yield Picture(picture(spans(entries), found.took, proven))
+    charts = [Chart(one, found.times.decided, found.times.mitigated) for one in found.courses]
+    yield Picture(picture(spans(entries), found.took, proven, charts))
+    if not found.courses:
+        yield Para(("No error rate was kept as evidence.",))
+    for one in found.courses:
+        yield Para(words(one))
     gaps = {gap.after: gap.seconds for gap in found.gaps}
     rows: list[tuple[Rich, ...]] = []
     for entry, line in zip(entries, lines(entries), strict=True):

@@ -15,10 +15,16 @@ from lastgood.model.facts import Known, Unknown
 from lastgood.model.gate import Failed, Passed, Sample
 from lastgood.model.observed import HostView
 from lastgood.model.step import FreshStep, RenderStep, VerifyStep
+from lastgood.model.telemetry import Span
 from lastgood.model.text import sanitise
+from lastgood.observe import telemetry
 from lastgood.observe.together import together
 from lastgood.ports import Evidence, Keeper
 from lastgood.run.doing import Doing
+
+_NANO = 1_000_000_000
+_BEFORE = 30 * 60
+_PATIENCE = 2.0
 
 
 class Witnessed:
@@ -60,9 +66,27 @@ def keep_sample(step: VerifyStep, doing: Doing, decision: Passed | Failed, sampl
         if isinstance(containers, Known)
         for name, command in doing.tools.engine.evidence(doing.target, HostView(containers, Unknown("not asked")))
     ]
+    # Of what passed, the step that watches it keeps the whole course.
+    outside = from_outside(step.id, doing) if isinstance(decision, Failed) else dict
     answers = together([partial(doing.tools.process.run, command) for _, command in wanted])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True) if a.ok}
-    keep(doing, {f"gate-{step.id}.json": told, **found})
+    keep(doing, {f"gate-{step.id}.json": told, **found, **outside()})
+
+
+def from_outside(step: str, doing: Doing) -> Callable[[], dict[str, bytes]]:
+    """Ask what watches the service from outside, beginning now; what is handed back gives the files, 2 s on at most.
+
+    It is about half an hour before the run until now. A `check` asks nobody, as it keeps nothing.
+    """
+    if doing.tools.telemetry is None or doing.run.plan.action == "check":
+        return dict
+    span = Span(doing.run.started // _NANO - _BEFORE, doing.tools.clock.now() // _NANO)
+    try:
+        asking = telemetry.Asking(doing.tools, span, _PATIENCE)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, a rollback goes on
+        doing.tell(f"telemetry cannot be asked: {type(error).__name__}: {sanitise(str(error))}")
+        return dict
+    return lambda: telemetry.files(step, span, asking.answers())
 
 
 def keep_sights(step: FreshStep, doing: Doing, sights: Sequence[Sight]) -> None:

@@ -50,7 +50,7 @@ from lastgood.plan.planner import merged
 from lastgood.run import aside, caching, checkout, flows
 from lastgood.run.desk import Desk, repository
 from lastgood.run.doing import Doing, Outcome, Sights, seen
-from lastgood.run.evidence import keep_rendered, keep_sample
+from lastgood.run.evidence import from_outside, keep_rendered, keep_sample
 from lastgood.run.gate import dependency_down, unseen
 from lastgood.run.pictures import Picture
 from lastgood.run.record import pin, record
@@ -202,11 +202,13 @@ def _capture(step: CaptureStep, doing: Doing) -> Outcome:
     """Keep evidence. That it cannot be had is said, and never stands in the way of a rollback."""
     wanted = doing.tools.engine.evidence(doing.target, doing.first.at(step.service, step.host))
     placed = [msgspec.structs.replace(command, host=step.host) for _, command in wanted]
-    picture = Picture(doing.tools, earlier=True) if step.host == doing.run.plan.hosts[0] else None
+    first = step.host == doing.run.plan.hosts[0]
+    picture = Picture(doing.tools, earlier=True) if first else None
+    outside = from_outside(step.id, doing) if first else dict
     answers = together([partial(doing.tools.process.run, command) for command in placed])
     found = {name: a.stdout + a.stderr for (name, _), a in zip(wanted, answers, strict=True)}
     shown = picture.files("page-before") if picture else {}
-    where = doing.keeper.keep({**found, **_configuration(doing), **shown}).folder
+    where = doing.keeper.keep({**found, **_configuration(doing), **shown, **outside()}).folder
     failed = [answer.why() for answer in answers if not answer.ok]
     missing = f"; not had: {'; '.join(failed)}" if failed else ""
     return StepDone(step.id, f"logs, inspect and configuration kept, secrets redacted{missing}", {"folder": where})

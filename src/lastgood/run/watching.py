@@ -26,7 +26,7 @@ from lastgood.plan.gate import Question, limits
 from lastgood.run import caching
 from lastgood.run.doing import Doing
 from lastgood.run.doing import seen as _seen
-from lastgood.run.evidence import keep
+from lastgood.run.evidence import from_outside, keep
 from lastgood.run.gate import unseen
 from lastgood.run.pictures import PATIENCE, Picture
 
@@ -40,8 +40,10 @@ def watched(step: WatchStep, doing: Doing) -> StepDone | StepFailed:
     """Wait, see that it still passes, and read the logs. Raises nothing for what the world does."""
     picture = Picture(doing.tools, min(SECONDS, max(PATIENCE, step.seconds))) if step.seconds else None
     _wait(step, doing)
+    outside = from_outside(step.id, doing)
     if picture:
         keep(doing, picture.files("page-after"))
+    keep(doing, outside())
     hosts = tuple(host for host in step.hosts if host not in doing.lost)
     try:
         fallen = _fallen(step, doing, hosts) if step.seconds else None
@@ -128,7 +130,4 @@ def _before(step: WatchStep, doing: Doing) -> tuple[ErrorLine, ...] | None:
 def _keep(step: WatchStep, doing: Doing, told: dict[str, tuple[ErrorLine, ...] | None]) -> None:
     if doing.run.plan.action == "check":
         return
-    try:
-        doing.keeper.keep({f"errors-{step.id}.json": msgspec.json.format(msgspec.json.encode(told), indent=2)})
-    except OSError as error:
-        doing.tell(f"evidence cannot be kept: {sanitise(error.strerror or str(error))}")
+    keep(doing, {f"errors-{step.id}.json": msgspec.json.format(msgspec.json.encode(told), indent=2)})

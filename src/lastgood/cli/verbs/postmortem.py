@@ -50,7 +50,7 @@ def _made(session: Session, run: str, output: str | None, form: str, detected: s
 
     theirs = read_text(output) if output is not None else None
     service = lambda told: session.service if session.repo else session.service_at(told.repo)  # noqa: E731 - used once
-    made = retold(session.journal, run, service, form=form, theirs=theirs, detected=detected)
+    made = retold(session.journal, session.places, run, service, form=form, theirs=theirs, detected=detected)
     if output is not None:
         replace_text(output, made.text, theirs)
     return made
