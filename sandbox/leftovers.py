@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox import hosts, paths
@@ -14,6 +15,7 @@ ROOT = f"{paths.LABEL}.root"
 MACHINE = f"{paths.LABEL}.machine"
 KEPT = "kept"
 NETWORK = "lastgood-sandbox-"
+_NAMED = "{{.Name}}\t{{.Labels}}"
 
 
 def claim(root: Path, *, keep: bool = False) -> None:
@@ -40,11 +42,18 @@ def keep(root: Path) -> None:
 
 def remove(world: str, root: Path | None, registry: str | None = None) -> None:
     """Removes a world's containers, volumes, network, images and folder."""
-    _each(["rm", "--force", "--volumes"], _labelled(["ps", "--all"], world, network=f"network={NETWORK}{world}"))
-    _each(["volume", "rm", "--force"], _labelled(["volume", "ls"], world))
-    if registry:
-        _each(["image", "rm", "--force"], _images(registry))
-    _each(["network", "rm"], _labelled(["network", "ls"], world))
+    _each(
+        ["rm", "--force", "--volumes"],
+        _marked(["ps", "--all", "--no-trunc"], "{{.ID}}\t{{.Labels}},{{.Networks}}", world),
+    )
+    with ThreadPoolExecutor() as pool:
+        jobs = [
+            pool.submit(lambda: _each(["volume", "rm", "--force"], _marked(["volume", "ls"], _NAMED, world))),
+            pool.submit(lambda: _each(["network", "rm"], _marked(["network", "ls"], _NAMED, world))),
+            pool.submit(lambda: _each(["image", "rm", "--force"], _images(registry) if registry else [])),
+        ]
+    for job in jobs:
+        job.result()
     if root:
         _discard(root)
 
@@ -55,11 +64,12 @@ def _discard(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
 
 
-def _labelled(listing: list[str], world: str, **more: str) -> list[str]:
-    projects = [f"label=com.docker.compose.project={service}-{world}" for service in (API, WEB)]
-    filters = [f"label={WORLD}={world}", *projects, *more.values()]
-    found = {name for one in filters for name in docker(*listing, "--quiet", "--filter", one).split()}
-    return sorted(found)
+def _marked(listing: list[str], form: str, world: str) -> list[str]:
+    """What has a label of a world's, or is in its network, out of one listing of a name and marks in each line."""
+    marks = {f"{WORLD}={world}", f"{NETWORK}{world}"}
+    marks |= {f"com.docker.compose.project={service}-{world}" for service in (API, WEB)}
+    lines = (line.partition("\t") for line in docker(*listing, "--format", form).splitlines())
+    return sorted(name for name, _, said in lines if marks & set(said.split(",")))
 
 
 def take_down(world: str) -> None:
