@@ -138,7 +138,7 @@ class Host:
     @property
     def engine(self) -> str:
         """The server's engine, as DOCKER_HOST of this machine names it; no login is needed."""
-        return f"unix:///proc/{self._pid()}/root/run/docker.sock"
+        return f"unix://{self.outside('/run/docker.sock')}"
 
     def exec(
         self, *argv: str, user: str = USER, cwd: str = "/", check: bool = True, stdin: str | None = None
@@ -153,6 +153,10 @@ class Host:
     def processes(self) -> list[str]:
         """Returns the command lines of everything that runs on the server."""
         return self.exec("ps", "-e", "-o", "args=").stdout.splitlines()
+
+    def outside(self, path: str) -> Path:
+        """Returns a path of the server as this machine sees it: to look again and again without starting a program."""
+        return Path(f"/proc/{self._pid()}/root{path}")
 
     def read(self, path: str) -> str:
         """Returns the text of a file on the server."""

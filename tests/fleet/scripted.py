@@ -298,7 +298,17 @@ class Session:
         return self._process.poll() is not None
 
     def _has(self, kind: str, step: str) -> bool:
-        return any(found == kind and event["step"] == step for _, found, event in journal(self._state))
+        return noted(self._state, kind, step)
+
+
+def noted(state: str, kind: str, step: str) -> bool:
+    """Whether a journal has such a line of a step: asked often, so it is left to SQLite."""
+    path = Path(state) / "lastgood/journal.db"
+    if not path.exists():
+        return False
+    question = "SELECT 1 FROM events WHERE kind = ? AND json_extract(CAST(event AS TEXT), '$.step') = ? LIMIT 1"
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
+        return db.execute(question, (kind, step)).fetchone() is not None
 
 
 def journal(state: str) -> list[tuple[str, str, dict[str, Any]]]:

@@ -32,7 +32,7 @@ def between_pin_and_switch(team: Home) -> Iterator[Session]:
     try:
         with begin(team, *ROLLBACK) as session:
             session.did("1.pin")
-            wait_until(lambda: team.host.exec("ls", f"{HOLD}.reached", check=False).returncode == 0, "git stands still")
+            wait_until(lambda: team.host.outside(f"{HOLD}.reached").exists(), "git stands still")
             yield session
     finally:
         team.lets_go()
