@@ -12,7 +12,7 @@ from lastgood.model.target import Adapter
 from lastgood.ports import Migrator
 from lastgood.postgres.asking import told
 from lastgood.postgres.client import Client
-from lastgood.postgres.facts import columns, overview
+from lastgood.postgres.facts import searched
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,17 @@ def recognised(client: Client, adapter: Adapter | None) -> Tool:
     Raises Refused where no tool's table is there, or the database cannot be asked; NeedsHuman where several could be
     it.
     """
-    there, found = overview(client), columns(client)
-    if isinstance(there, Unknown) or isinstance(found, Unknown):
-        reason = there.reason if isinstance(there, Unknown) else found.reason if isinstance(found, Unknown) else ""
-        raise unanswered(client, reason)
-    schema = there.value.schema
+    found = searched(client)
+    if isinstance(found, Unknown):
+        raise unanswered(client, found.reason)
+    schema, tables = found.value
     if schema is None:
         raise Refused(
             "The database has no schema that is searched.",
             because=("current_schema() is NULL: no schema of the search path exists",),
             next=("set `schema` of the database in lastgood.yaml",),
         )
-    typed = {key: tuple((one.name, one.type) for one in each) for key, each in found.value.items()}
+    typed = {key: tuple((one.name, one.type) for one in each) for key, each in tables.items()}
     return _one(candidates(adapter), typed, schema)
 
 

@@ -74,7 +74,21 @@ def columns(client: Client) -> Fact[dict[tuple[str, str], tuple[Column, ...]]]:
     rows = ask(client, _COLUMNS, list[tuple[str, str, tuple[Column, ...]]])
     if isinstance(rows, Unknown):
         return rows
-    return Known({(schema, table): found for schema, table, found in rows.value})
+    return Known(_by_name(rows.value))
+
+
+def _by_name(rows: list[tuple[str, str, tuple[Column, ...]]]) -> dict[tuple[str, str], tuple[Column, ...]]:
+    return {(schema, table): found for schema, table, found in rows}
+
+
+def searched(client: Client) -> Fact[tuple[str | None, dict[tuple[str, str], tuple[Column, ...]]]]:
+    """The schema where an unqualified table would be made, None for nowhere, and what `columns` tells."""
+    question = f"SELECT json_build_array(current_schema(), ({_COLUMNS}))"
+    found = ask(client, question, tuple[str | None, list[tuple[str, str, tuple[Column, ...]]]])
+    if isinstance(found, Unknown):
+        return found
+    schema, rows = found.value
+    return Known((schema, _by_name(rows)))
 
 
 def counts(client: Client, values: Iterable[tuple[str, str]] = (), *, timeout: float = _LONG) -> Fact[dict[str, int]]:

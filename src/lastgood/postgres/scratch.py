@@ -31,13 +31,20 @@ _CARELESS: Final = (
 _READY: Final = "until pg_isready -q; do sleep 0.1; done"
 _OWNER: Final = 'ls -dn -- "${1:-$PGDATA}"'
 _KEPT: Final = ("shared_preload_libraries", "max_locks_per_transaction", "max_prepared_transactions")
-_SETTINGS: Final = (
-    "SELECT json_build_object("
+_ROLES: Final = "SELECT coalesce(json_agg(rolname ORDER BY rolname), '[]') FROM pg_roles WHERE rolname !~ '^pg_'"
+_LIKE: Final = (
+    "SELECT json_build_object('settings', json_build_object("
     + ", ".join(f"'{name}', coalesce(current_setting('{name}', true), '')" for name in _KEPT)
-    + ")"
+    + f"), 'roles', ({_ROLES}))"
 )
 _PULL: Final = 600.0
-_ROLES: Final = "SELECT coalesce(json_agg(rolname ORDER BY rolname), '[]') FROM pg_roles WHERE rolname !~ '^pg_'"
+
+
+class _Like(msgspec.Struct, frozen=True):
+    """What a throw-away server has in common with the real one."""
+
+    settings: dict[str, str]
+    roles: tuple[str, ...]
 
 
 def make(client: Client, run: str, *, network: str = "none") -> Scratch | Failed:
@@ -150,18 +157,16 @@ def _remove_beside(client: Client, run: str) -> Failed | None:
 
 
 def _server(client: Client, run: str, like: Overview, network: str) -> Scratch | Failed:
-    settings, roles = ask(client, _SETTINGS, dict[str, str]), ask(client, _ROLES, tuple[str, ...])
-    if isinstance(settings, Unknown):
-        return Failed(settings.reason)
-    if isinstance(roles, Unknown):
-        return Failed(roles.reason)
+    found = ask(client, _LIKE, _Like)
+    if isinstance(found, Unknown):
+        return Failed(found.reason)
     name = f"lastgood-scratch-{run}"
     reach = Reach(like.name, client.reach.host, name, like.user)
     scratch = Scratch(run, reach, name)
-    why = _started(client, scratch, like, settings.value, network)
+    why = _started(client, scratch, like, found.value.settings, network)
     if why:
         return why
-    return _filled(client.at(reach).of("postgres"), scratch, like, roles.value)
+    return _filled(client.at(reach).of("postgres"), scratch, like, found.value.roles)
 
 
 def _started(client: Client, scratch: Scratch, like: Overview, settings: dict[str, str], network: str) -> Failed | None:
@@ -194,13 +199,12 @@ def _launched(  # noqa: PLR0913, PLR0917 - what `docker run` is told
 
 
 def _filled(maintenance: Client, scratch: Scratch, like: Overview, roles: tuple[str, ...]) -> Scratch | Failed:
-    made = script(
-        maintenance, "".join(f"CREATE ROLE {ident(r)} LOGIN;\n" for r in roles if r != like.user), timeout=60.0
-    )
-    if isinstance(made, Ran):
+    missing = "".join(f"CREATE ROLE {ident(r)} LOGIN;\n" for r in roles if r != like.user)
+    made = script(maintenance, missing, timeout=60.0) if missing else None
+    if not isinstance(made, Failed):
         # In the default tablespace: others are folders outside of the server's own.
         made = create(maintenance, like.name, like, None, f"scratch {scratch.run}")
-    if isinstance(made, Ran) and like.owner in roles:
+    if isinstance(made, Ran) and like.owner in roles and like.owner != like.user:
         owned = f"ALTER DATABASE {ident(like.name)} OWNER TO {ident(like.owner)};"
         made = script(maintenance, owned, timeout=60.0)
     return made if isinstance(made, Failed) else scratch
