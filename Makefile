@@ -10,6 +10,8 @@ PYTHON ?= python3
 N ?= 3
 BIN := .venv/bin
 READY := .venv/.ready
+# Some machines ask Python to keep no compiled files. Every program of every test would compile all of this anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench judge clean prepare servers

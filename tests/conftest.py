@@ -1,3 +1,4 @@
+import os
 import signal
 import threading
 
@@ -7,7 +8,11 @@ _SLOW = ("tests/fleet/", "tests/real/", "tests/sandbox/", "tests/run/")
 
 
 def pytest_configure() -> None:
-    """What began in the background of a shell ignores Ctrl-C, and so would every program that a test interrupts."""
+    """What began in the background of a shell ignores Ctrl-C, and so would every program that a test interrupts.
+
+    Where Python is to keep no compiled files, each of the thousands of programs that tests start would compile itself.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
