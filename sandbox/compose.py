@@ -1,5 +1,6 @@
 """The Compose program: the machine's own if it is recent enough, otherwise the one packaged for Python."""
 
+import functools
 import re
 import shutil
 import sys
@@ -21,8 +22,12 @@ OLDEST = 2
 
 
 def ensure() -> Path:
-    """Returns a folder that holds `docker-compose`, at version 2 or later."""
-    link = paths.cache() / "bin" / "docker-compose"
+    """Returns a folder that holds `docker-compose`, at version 2 or later; asks the program only the first time."""
+    return _ensured(paths.cache() / "bin" / "docker-compose")
+
+
+@functools.cache
+def _ensured(link: Path) -> Path:
     if not _recent(link):
         with paths.lock(paths.cache() / "compose.lock"):
             _link(link, _find() or _install())

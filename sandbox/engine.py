@@ -1,5 +1,6 @@
 """The Docker engine: the one that answers is used as it is, otherwise one is installed and started."""
 
+import functools
 import hashlib
 import os
 import shlex
@@ -34,7 +35,12 @@ def answers() -> bool:
 
 
 def address() -> str:
-    """Returns the engine's address as DOCKER_HOST wants it."""
+    """Returns the engine's address as DOCKER_HOST wants it; asks the client only where the environment changed."""
+    return _address(*(os.environ.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "HOME")))
+
+
+@functools.cache
+def _address(*_environment: str) -> str:
     return docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
 
 
