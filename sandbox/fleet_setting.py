@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sandbox import setting
 from sandbox.hosts import CHECKOUT, SSH_PORT, STATE, USER
 
 HOME_GO = "axinova-home-go"
@@ -27,7 +28,7 @@ SERVICE = """\
     pin: {{kind: values, file: "envs/{{env}}/apps/{{service}}/values.yaml", key: image}}
     probes:
 {probes}
-    gate: {{interval: 500ms, passes: 3, window: 2s, limit: 25s}}
+    gate: {gate}
     walk_back: {{releases: 3, time: 5m}}
     logs: {{watch: 0s}}
 """
@@ -59,4 +60,5 @@ class Layout:
     def _service(self, name: str, addresses: Sequence[str]) -> str:
         places = [self.front] if self.front else [f"http://{one}:{PORTS[name]}" for one in addresses]
         probes = "\n".join(PROBE.format(url=place + HEALTH[name]) for place in places)
-        return SERVICE.format(service=name, engine=ENGINES[self.engine].format(service=name), probes=probes)
+        engine = ENGINES[self.engine].format(service=name)
+        return SERVICE.format(service=name, engine=engine, probes=probes, gate=setting.GATE)

@@ -31,6 +31,7 @@ ROUTES = (
     "traefik.http.routers.web.service=web",
     "traefik.http.services.web.loadbalancer.server.url=http://web:80",
 )
+GATE = "{interval: 500ms, passes: 3, window: 2s, limit: 25s}"
 CONFIG = """\
 environments:
   prod:
@@ -46,7 +47,7 @@ SERVICE = """\
     pin: {{kind: values, file: "envs/{{env}}/apps/{{service}}/values.yaml", key: image}}
     probes:
       - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 2s}}
-    gate: {{interval: 500ms, passes: 3, window: 2s, limit: 25s}}
+    gate: {gate}
     walk_back: {{releases: 3, time: 5m}}
     logs: {{watch: 0s}}
 """
@@ -85,7 +86,7 @@ def _furnish(home: Path, program: Path) -> None:
 
 def config(world: str, root: Path, url: str, services: tuple[str, ...]) -> str:
     """Returns the world's lastgood.yaml."""
-    parts = [SERVICE.format(service=name, world=world, url=url + PROBES[name]) for name in services]
+    parts = [SERVICE.format(service=name, world=world, url=url + PROBES[name], gate=GATE) for name in services]
     return CONFIG.format(root=root) + "\n".join(parts)
 
 

@@ -112,6 +112,7 @@ def test_a_host_that_goes_down_after_the_switch_is_never_taken_for_proven(
     servers = servers_of(3)
     servers.configure(unreachable=policy)
     front(servers)
+    servers.rewrite(servers.world.show("lastgood.yaml").replace("window: 1s", "window: 3s"))  # it goes down meanwhile
     servers.in_trouble()
     with begin(servers.world.laptop, *ROLLBACK) as session:
         session.reaches(servers.hosts[0], step("verify"))

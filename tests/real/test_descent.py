@@ -239,7 +239,7 @@ def _the_trial() -> str:
 
 def two_back(shop: Shop) -> Database:
     """A bad release with six migrations; the one before knows three and gets ill, the one before that knows one."""
-    shop.configure("window: 2s", "window: 6s")
+    shop.configure("window: 1s", "window: 6s")
     database = Database(shop)
     shop.ships("strict-1")
     database.migrated(3)

@@ -34,7 +34,7 @@ def test_a_release_that_exits_at_start_fails_in_seconds_not_at_the_time_limit(sh
 
 
 def test_a_release_that_is_healthy_at_first_is_caught_by_the_stable_window(shop: Shop) -> None:
-    shop.configure("window: 2s", "window: 6s")
+    shop.configure("window: 1s", "window: 6s")
     shop.ships("good-1")
     shop.commits("flaky")
     shop.ships("http-500")

@@ -284,7 +284,7 @@ def test_an_engine_that_stops_answering_during_the_gate_leaves_the_run_in_doubt(
 ) -> None:
     bad_release_in_production(shop)
     edit(shop, "limit: 25s", "limit: 4s")
-    edit(shop, "window: 2s", "window: 3s")
+    edit(shop, "window: 1s", "window: 3s")
     with EngineProxy.before(shop.world.env["DOCKER_HOST"]) as engine:
         with begin(shop, *ROLLBACK, on=engine.env) as session:
             run_id = session.begun("1.verify")

@@ -25,7 +25,7 @@ def test_of_two_operators_at_once_one_wins_and_the_other_is_told_who_acts(shop: 
 
 def test_a_second_operator_is_kept_out_while_the_first_one_s_release_is_being_verified(shop: Shop) -> None:
     bad_release_in_production(shop)
-    edit(shop, "window: 2s", "window: 10s")
+    edit(shop, "window: 1s", "window: 10s")
     with begin(shop, *ROLLBACK) as first:
         run = first.begun("1.verify")
         told = says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())
@@ -36,7 +36,7 @@ def test_a_second_operator_is_kept_out_while_the_first_one_s_release_is_being_ve
 
 def test_two_calls_on_one_machine_are_kept_apart_too(shop: Shop) -> None:
     bad_release_in_production(shop)
-    edit(shop, "window: 2s", "window: 10s")
+    edit(shop, "window: 1s", "window: 10s")
     with begin(shop, *ROLLBACK) as first:
         run = first.begun("1.verify")
         assert run in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
@@ -46,7 +46,7 @@ def test_two_calls_on_one_machine_are_kept_apart_too(shop: Shop) -> None:
 
 def test_status_says_who_acts(shop: Shop) -> None:
     bad_release_in_production(shop)
-    edit(shop, "window: 2s", "window: 10s")
+    edit(shop, "window: 1s", "window: 10s")
     with begin(shop, *ROLLBACK) as first:
         run = first.begun("1.verify")
         assert run in shop.does("status", API, ENV)["lease"]
