@@ -141,8 +141,9 @@ def files(host: Host, folder: str) -> list[str]:
 
 def run_lines(host: Host) -> list[dict[str, Any]]:
     """The lines of every run that lie on a server, as any program reads them."""
-    text = "".join(path.read_text() for path in sorted(host.outside(f"{STATE}/runs").glob("*.jsonl")))
-    return [json.loads(line) for line in text.splitlines() if line]  # a blank line ends what may have been cut off
+    found = sorted(host.outside(f"{STATE}/runs").glob("*.jsonl"))
+    lines = [line for path in found for line in path.read_text().split("\n")[:-1]]  # the last may just be written
+    return [json.loads(line) for line in lines if line]  # a blank line ends what may have been cut off
 
 
 def begun(host: Host, step: str) -> bool:

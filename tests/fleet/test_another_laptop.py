@@ -1,6 +1,5 @@
 from collections.abc import Callable
 
-import pytest
 from servers import (
     LEASE,
     ROLLBACK,
@@ -18,40 +17,45 @@ from servers import (
 from lastgood.model.errors import Exit
 from sandbox.fleet import HOME_GO
 from sandbox.hosts import Host
+from sandbox.laptop import Laptop
 from sandbox.run import wait_until
 
-# Where the first laptop dies, as step ids with `{n}` for a server's place: just begun there, as that server knows.
-# The boundaries of all other steps are those of tests/run/test_crash.py.
-POINTS = [step("switch.{0}"), step("switch.{2}"), step("record")]
 
+def dies_at(servers: Servers, point: str, laptop: Laptop | None = None, words: tuple[str, ...] = ROLLBACK) -> str:
+    """A laptop, the first or a later one, begins and dies once a step is begun; returns the run.
 
-def dies_at(servers: Servers, point: str) -> str:
-    """The first laptop begins a rollback and dies once a step is begun; returns the run."""
+    `point` is a step's id with `{n}` for a server's place: just begun there, as the last server knows. The boundaries
+    of all other steps are those of tests/run/test_crash.py.
+    """
     name = point.format(*(f"{host.address}:2222" for host in servers.hosts))
-    with begin(servers.world.laptop, *ROLLBACK) as session:
+    with begin(laptop or servers.world.laptop, *words) as session:
         session.reaches(servers.hosts[-1], name)
         session.dies()
     return run_id(servers)
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_another_laptop_finishes_what_the_first_left_when_it_died(
-    servers_of: Callable[[int], Servers], point: str
-) -> None:
-    servers = servers_of(3).in_trouble()
-    run = dies_at(servers, point)
-    other = servers.world.another_laptop()
-    said = servers.tells("status", HOME_GO, "prod", laptop=other)
-    assert run in said["lease"]
-    refused = servers.rollback(ends=Exit.LEASE_HELD, laptop=other)
-    assert run in refused
-    assert f"lastgood resume {run} --take-over" in refused
-    servers.does("resume", run, "--take-over", ends=Exit.DONE, laptop=other)
+def finished(servers: Servers) -> bool:
+    """Whether a run that laptops died of is over, once, and nothing of it is left anywhere."""
     assert servers.everywhere("good-1")
     assert servers.leases() == []
     assert [host.exec("pgrep", "-f", "docker compose", check=False).stdout for host in servers.hosts] == [""] * 3
     assert servers.world.log()[1][1] == f"{HOME_GO}: release {servers.tag('http-500')}"
-    assert [ended(host) for host in servers.hosts] == [[0]] * 3
+    return [ended(host) for host in servers.hosts] == [[0]] * 3
+
+
+def test_each_laptop_goes_on_with_what_the_one_before_left_when_it_died(servers_of: Callable[[int], Servers]) -> None:
+    servers = servers_of(3).in_trouble()
+    laptop, words = servers.world.laptop, ROLLBACK
+    for point in (step("switch.{0}"), step("record")):
+        run = dies_at(servers, point, laptop, words)
+        laptop, words = servers.world.another_laptop(), ("resume", run, "--take-over")
+        said = servers.tells("status", HOME_GO, "prod", laptop=laptop)
+        assert run in said["lease"]
+        refused = servers.rollback(ends=Exit.LEASE_HELD, laptop=laptop)
+        assert run in refused
+        assert f"lastgood resume {run} --take-over" in refused
+    servers.does(*words, ends=Exit.DONE, laptop=laptop)
+    assert finished(servers)
 
 
 def test_the_first_laptop_that_comes_back_tells_the_truth_and_does_nothing_twice(
@@ -61,6 +65,7 @@ def test_the_first_laptop_that_comes_back_tells_the_truth_and_does_nothing_twice
     run = dies_at(servers, step("switch.{2}"))
     other = servers.world.another_laptop()
     servers.does("resume", run, "--take-over", ends=Exit.DONE, laptop=other)
+    assert finished(servers)
     after = servers.untouched()
     said = servers.does("resume", run, ends=Exit.REFUSED)
     assert f"{TARGET} serves {servers.tag('good-1')}" in said
