@@ -118,8 +118,14 @@ def test_after_a_kill_in_the_middle_of_a_step_resume_completes_the_run(shop: Sho
 
 
 @pytest.mark.parametrize("step", BEFORE_GIT)
-def test_after_a_kill_in_the_middle_of_a_step_abort_puts_back_what_ran_before(shop: Shop, step: str) -> None:
+def test_a_killed_run_is_shown_as_died_and_keeps_others_out_until_abort_puts_back_what_ran_before(
+    shop: Shop, step: str
+) -> None:
     run_id = killed_in(shop, step)
+    shown = {one["run"]: one["state"] for one in shop.does("runs")["runs"]}
+    assert shown[run_id] == "died"
+    assert run_id in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
+    assert run_id in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())
     shop.does("abort", run_id, ends=Exit.DONE)
     assert restored(shop)
     assert not lease_file(shop).exists()
@@ -148,15 +154,6 @@ def test_a_push_that_never_arrived_is_made_once_by_resume(shop: Shop) -> None:
     shop.does("resume", run_id, ends=Exit.DONE)
     assert shop.serves("good-1")
     assert len(shop.world.log()) == 4
-
-
-@pytest.mark.parametrize("step", ["1.pull.local", "1.switch.local", "1.verify"])
-def test_a_killed_run_is_shown_as_died_and_keeps_others_out_by_name(shop: Shop, step: str) -> None:
-    run_id = killed_in(shop, step)
-    shown = {one["run"]: one["state"] for one in shop.does("runs")["runs"]}
-    assert shown[run_id] == "died"
-    assert run_id in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
-    assert run_id in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())
 
 
 def test_a_switch_whose_client_was_killed_after_its_effect_is_not_repeated(shop: Shop) -> None:
