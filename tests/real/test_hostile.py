@@ -1,9 +1,10 @@
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from operating import ROLLBACK, bad_release_in_production, says_no
+from operating import ROLLBACK, bad_release_in_production, git, says_no
 from shop import API, COMPOSE, ENV, PIN, Shop
 
 from lastgood.model.errors import Exit
@@ -30,6 +31,16 @@ def calm() -> Iterator[Shop]:
         shop = Shop(world)
         bad_release_in_production(shop)
         yield shop
+
+
+@pytest.fixture
+def tip(calm: Shop) -> Iterator[Shop]:
+    """The same world, for what stands at the tip of main only: afterwards nobody has ever seen it."""
+    before = git(calm, "rev-parse", "main")
+    yield calm
+    git(calm, "update-ref", "refs/heads/main", before)
+    for home in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        shutil.rmtree(Path(calm.world.env[home]) / "lastgood", ignore_errors=True)
 
 
 def harmless(said: str) -> bool:
@@ -133,27 +144,25 @@ def test_a_hostile_plan_digest_approves_nothing(calm: Shop, name: str) -> None:
     refused(calm, "rollback", API, ENV, f"--plan={name}", ends=Exit(done.returncode))
 
 
-def test_a_values_file_that_is_broken_at_the_tip_is_named_with_its_line(shop: Shop) -> None:
-    bad_release_in_production(shop)
-    shop.world.commit({PIN: "image:\n  repository: [\n"}, "Break the values")
-    assert PIN in refused(shop, *ROLLBACK, ends=Exit.REFUSED)
+def test_a_values_file_that_is_broken_at_the_tip_is_named_with_its_line(tip: Shop) -> None:
+    tip.world.commit({PIN: "image:\n  repository: [\n"}, "Break the values")
+    assert PIN in refused(tip, *ROLLBACK, ends=Exit.REFUSED)
 
 
-def test_a_compose_file_that_is_broken_at_the_tip_is_named(shop: Shop) -> None:
-    bad_release_in_production(shop)
-    shop.world.commit({COMPOSE: "services: [\n"}, "Break the Compose file")
-    assert COMPOSE in refused(shop, *ROLLBACK, ends=Exit.REFUSED)
+def test_a_compose_file_that_is_broken_at_the_tip_is_named(tip: Shop) -> None:
+    tip.world.commit({COMPOSE: "services: [\n"}, "Break the Compose file")
+    assert COMPOSE in refused(tip, *ROLLBACK, ends=Exit.REFUSED)
 
 
 @pytest.mark.parametrize("tag", ["--force", "../x", "$(touch owned)", "one\\ntwo", "\\e[31mred", "\\0"])
-def test_a_hostile_tag_at_the_tip_does_nothing_but_stand_there(shop: Shop, tag: str) -> None:
-    bad_release_in_production(shop)
-    text = shop.world.show(PIN)
-    hostile = text.replace(f"tag: {shop.tag('http-500')}", f'tag: "{tag}"')
-    shop.world.commit({PIN: hostile}, "Pin something strange")
+def test_a_hostile_tag_at_the_tip_does_nothing_but_stand_there(tip: Shop, tag: str) -> None:
+    text = tip.world.show(PIN)
+    hostile = text.replace(f"tag: {tip.tag('http-500')}", f'tag: "{tag}"')
+    assert hostile != text
+    tip.world.commit({PIN: hostile}, "Pin something strange")
     for verb in ("status", "history", "plan"):
-        assert harmless("".join(said_by(shop, verb, API, ENV)))
-    assert PIN in refused(shop, *ROLLBACK, ends=Exit.REFUSED)
+        assert harmless("".join(said_by(tip, verb, API, ENV)))
+    assert PIN in refused(tip, *ROLLBACK, ends=Exit.REFUSED)
 
 
 def said_by(shop: Shop, *words: str) -> tuple[str, str]:
