@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from lastgood.model.checklist import Check
 from lastgood.model.errors import ConfigError
 from lastgood.model.target import Adapter
 from lastgood.ports import (
@@ -159,6 +160,14 @@ def telemetry(adapter: Adapter, outside: Outside) -> Telemetry:
 def stateful(family: Family, kind: str) -> bool:
     """Whether only the newest message of a run counts for that kind of notifier."""
     return bool(load(family, kind).STATE)
+
+
+def ticks(family: Family, kind: str) -> Check | Literal[""]:
+    """The check of the checklist that a message which arrived there answers; empty for none."""
+    if stateful(family, kind):
+        return ""
+    found: Check = load(family, kind).CHECK if family == "trackers" else "team-told"
+    return found
 
 
 def rivals() -> tuple[Rival, ...]:

@@ -19,6 +19,8 @@ from lastgood.config.outside import Addressee, Called
 from lastgood.diagnose.outside import checks
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
+from lastgood.model.checklist import Check as Answers
+from lastgood.model.checklist import State
 from lastgood.model.errors import LastgoodError, UsageError
 from lastgood.model.event import Entry, Resumed, RunStarted, StepDone
 from lastgood.model.facts import Fact
@@ -30,6 +32,7 @@ from lastgood.outbox.collect import Here, Subscription, adopted, collect, theirs
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.leaving import BECAUSE, forget, let_go
 from lastgood.outbox.postman import Destination, World, deliver
+from lastgood.outbox.reached import reached
 from lastgood.outbox.store import Outbox
 from lastgood.outside.bounded import Bounded
 from lastgood.ports import Outside
@@ -85,6 +88,8 @@ class PostOffice:
         called = config.contacts()
         self._called = {one.who: f"told: {one.by.name}" for one in called}
         self._contacts = tuple(Contact(_name(one), one.who, one.after, one.envs) for one in called)
+        named = [(one.name, catalog.ticks(one.family, one.adapter.kind)) for one in config.addressees()]
+        self._ticks = {name: check for name, check in named if check}
         addressees = tuple(_destination(one) for one in config.addressees())
         self.destinations = (*addressees, *(_contact(one) for one in called))
 
@@ -211,6 +216,11 @@ class PostOffice:
         if not count:
             raise UsageError(f"Nothing waits for {sanitise(name)!r}.", because=left, next=("lastgood outbox",))
         return count
+
+    def reached(self, run: str) -> dict[Answers, tuple[State, str]]:
+        """What of the run's checklist is done by having been told. Raises NeedsHuman as `report` does."""
+        with Outbox(self.path) as outbox:
+            return reached(outbox, run, self._ticks)
 
     def ticked(self) -> None:
         """Note that a timer worked the outbox just now. Raises NeedsHuman where that cannot be noted."""

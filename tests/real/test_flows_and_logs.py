@@ -84,6 +84,7 @@ def test_a_release_that_fails_while_its_logs_are_watched_must_not_be_called_good
     said = shop.rollback(ends=Exit.NEEDS_HUMAN)
     assert "passed the gate, and does not any more" in str(said)
     assert shop.judgements()[shop.tag("flaky")].grade is Grade.INCONCLUSIVE
+    assert shop.runs("flaky")
     assert shop.world.pinned(API) == shop.tag("flaky")  # git says what runs, good or not
 
 

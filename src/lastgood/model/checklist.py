@@ -18,8 +18,12 @@ Check: TypeAlias = Literal[
     "recorded",
     "quarantined",
     "evidence-kept",
+    "page-written",
+    "team-told",
+    "task-written",
+    "issue-opened",
 ]
-"""What the record of a run can tell by itself; where it has nothing to go by, a person answers."""
+"""What the record of a run, or the outbox, can tell by itself; where there is nothing to go by, a person answers."""
 
 
 class Phase(enum.StrEnum):
@@ -81,8 +85,8 @@ class Checklist(msgspec.Struct, frozen=True):
 DEFAULT: Final[dict[Phase, tuple[Point, ...]]] = {
     Phase.BEFORE: (
         Point(Phase.BEFORE, "root-cause", "Root cause identified, or at least which release brought it"),
-        Point(Phase.BEFORE, "wiki-page", "Wiki page begun"),
-        Point(Phase.BEFORE, "team-told", "Team told"),
+        Point(Phase.BEFORE, "wiki-page", "Wiki page begun", "page-written"),
+        Point(Phase.BEFORE, "team-told", "Team told", "team-told"),
         Point(Phase.BEFORE, "config-backed-up", "Configuration backed up", "config-backed-up"),
         Point(Phase.BEFORE, "database-backed-up", "Database backed up, where it is touched", "database-backed-up"),
     ),
@@ -96,9 +100,9 @@ DEFAULT: Final[dict[Phase, tuple[Point, ...]]] = {
     Phase.AFTER: (
         Point(Phase.AFTER, "recorded", "Git says what runs", "recorded"),
         Point(Phase.AFTER, "quarantined", "Bad release in quarantine", "quarantined"),
-        Point(Phase.AFTER, "task-updated", "Task updated"),
+        Point(Phase.AFTER, "task-updated", "Task updated", "task-written"),
         Point(Phase.AFTER, "post-mortem", "Post-mortem written"),
-        Point(Phase.AFTER, "issue", "Issue for the root cause opened"),
+        Point(Phase.AFTER, "issue", "Issue for the root cause opened", "issue-opened"),
         Point(Phase.AFTER, "re-deployment", "Re-deployment planned"),
     ),
 }

@@ -121,6 +121,10 @@ class Outbox:
         some = f"{_POST} WHERE id IN ({newest}) OR fate NOT IN (?, ?) ORDER BY id"
         return self._posts(some, limit, *_OVER)
 
+    def about(self, run: str) -> tuple[Post, ...]:
+        """Every post about a run, oldest first."""
+        return self._posts(f"{_POST} WHERE run = ? ORDER BY id", run)
+
     def later(self, post: Post) -> bool:
         """Whether a newer message about the same run stands for the same destination."""
         found = self._posts(

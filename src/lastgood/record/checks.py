@@ -1,7 +1,8 @@
 """How the points of a checklist stand, by the record of the run alone. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from lastgood.model.checklist import Check, Point, Standing, State
@@ -21,6 +22,7 @@ from lastgood.model.step import (
 )
 from lastgood.record.incident import proofs, winner
 
+NOBODY: Final[Mapping[Check, tuple[State, str]]] = MappingProxyType({})
 _NANO = 1_000_000_000
 
 
@@ -29,6 +31,7 @@ class _Case(NamedTuple):
 
     run: Run
     entries: Sequence[Entry]
+    reached: Mapping[Check, tuple[State, str]]
 
     def of(self, *kinds: type[Step]) -> list[Step]:
         """The steps of these kinds that belong to what was done: of the release that passed, where one did."""
@@ -47,15 +50,20 @@ class _Case(NamedTuple):
         return State.DONE, "; ".join(dict.fromkeys(self.run.done[step.id].seen for step in steps))
 
 
-def standing(points: Sequence[Point], run: Run, entries: Sequence[Entry]) -> tuple[Standing, ...]:
-    """How each point stands: what a person said last, else what the record tells, else it is open."""
+def standing(
+    points: Sequence[Point], run: Run, entries: Sequence[Entry], reached: Mapping[Check, tuple[State, str]] = NOBODY
+) -> tuple[Standing, ...]:
+    """How each point stands: what a person said last, else what the record tells, else it is open.
+
+    `reached` is what trackers and notifiers did about the run, as far as the outbox knows.
+    """
     said = {e.event.point: (e.event, e.at) for e in entries if isinstance(e.event, Ticked)}
-    case = _Case(run, entries)
+    case = _Case(run, entries, reached)
     return tuple(_one(point, said.get(point.id), case) for point in points)
 
 
 def _one(point: Point, said: tuple[Ticked, int] | None, case: _Case) -> Standing:
-    state, because = _CHECKS[point.check](case) if point.check else (State.OPEN, "")
+    state, because = _CHECKS.get(point.check, _outside(point.check))(case) if point.check else (State.OPEN, "")
     if said is not None and (said[0].skipped or state is State.OPEN):
         event, at = said
         when = datetime.fromtimestamp(at // _NANO, UTC).isoformat(timespec="seconds")
@@ -141,6 +149,10 @@ def _quarantined(case: _Case) -> tuple[State, str]:
 def _evidence(case: _Case) -> tuple[State, str]:
     files = [file for e in case.entries if isinstance(e.event, Kept) for file in e.event.files]
     return (State.DONE, f"{len(files)} files") if files else (State.UNKNOWN, "none was kept")
+
+
+def _outside(check: Check) -> Callable[[_Case], tuple[State, str]]:
+    return lambda case: case.reached.get(check, (State.OPEN, ""))
 
 
 _CHECKS: Final[dict[Check, Callable[[_Case], tuple[State, str]]]] = {

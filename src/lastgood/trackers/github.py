@@ -18,6 +18,7 @@ from lastgood.outside.text import cut, markdown
 from lastgood.ports import Outside
 
 STATE: Final = False
+CHECK: Final = "issue-opened"
 _LONGEST: Final = 60_000  # GitHub takes 65,536 characters
 _GONE: Final = 410
 _NANO: Final = 1_000_000_000

@@ -19,6 +19,7 @@ from lastgood.outside.text import facts, fenced, state, when
 from lastgood.ports import Outside, Response
 
 STATE: Final = False
+CHECK: Final = "page-written"
 _SYNC: Final = {"X-Sync-Mode": "true", "Accept": "application/octet-stream"}
 _TRIES: Final = 3
 _MISSING: Final = 404

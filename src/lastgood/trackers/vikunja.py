@@ -23,6 +23,7 @@ from lastgood.ports import Outside, Response
 T = TypeVar("T")
 
 STATE: Final = False
+CHECK: Final = "task-written"
 _PAGES: Final = 50
 _REFUSED: Final = 401
 _MISSING: Final = 404

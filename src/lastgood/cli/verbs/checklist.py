@@ -37,16 +37,15 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     found = session.found(run)
     service = _service(session, found)
-    points = service.config.checklist
     seen = because if skip is None else ""  # beside --skip it is the reason for that
-    listed = checklist(session.journal, found, points)
+    listed = checklist(service, found)
     said = [ticked(listed, name, "--done", skipped=False, because=seen) for name in done]
     if skip is not None:
         said.append(ticked(listed, skip, "--skip", skipped=True, because=because))
     note(service, found, said, lambda text: session.note((text,)))
     if ask:
         _ask(session, service, found)
-    result = checklist(session.journal, found, points)
+    result = checklist(service, found)
     session.answer("checklist", result, checklist_text(result))
     return int(result.exit)
 
@@ -69,8 +68,7 @@ def _ask(session: Session, service: "Service", run: str) -> None:
 
     if not session.interactive:
         raise ConsentNeeded("There is nobody to ask: this is no terminal.", next=("lastgood checklist --done POINT",))
-    points = service.config.checklist
-    listed = checklist(session.journal, run, points)
+    listed = checklist(service, run)
     for one in listed.points:
         if one.state is not State.OPEN:
             continue
