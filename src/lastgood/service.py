@@ -10,9 +10,11 @@ from lastgood.config.load import Config
 from lastgood.effects.clock import SystemClock
 from lastgood.effects.http import PlainHttp
 from lastgood.git.origin import read_origin
+from lastgood.journal import codec
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
+from lastgood.model.chain import Line
 from lastgood.model.errors import Exit, LastgoodError, UsageError
 from lastgood.model.event import Acked, Entry, Event, Run, RunEnded, Ticked
 from lastgood.model.observed import Observed
@@ -251,6 +253,8 @@ class Service:
 
         Raises Refused for a point of the checklist where it stopped half-way: that is for whoever takes it up.
         """
+        if not self.journal.entries(run_id):
+            notes.over(fold(list(map(codec.read, self.told(run_id)))), event)  # one that goes on elsewhere stays there
         self.adopt(run_id)
         plan = self.run(run_id).plan
         return notes.add(self.desk(plan.target), run_id, event, plan.hosts if plan.action != "check" else ())
@@ -296,6 +300,13 @@ class Service:
         if self.tells and any(not isinstance(each.event, Ticked | Acked) for each in new):
             self.post_office.adopted(run_id, new[-1].seq)
 
+    def told(self, run_id: str) -> tuple[Line, ...]:
+        """The lines of a run as the hosts have them; nothing is written anywhere.
+
+        Raises UsageError where no host knows the run, Refused where one cannot be read and no other knows it.
+        """
+        return adoption.told(run_id, self._workshop.files, self.targets())
+
     def unfinished(self) -> str:
         """The one run that can be taken up, of this machine or by a lease on a host.
 
@@ -305,7 +316,7 @@ class Service:
 
     def waiting(self) -> tuple[str, ...]:
         """The runs of this machine that can be taken up: they stopped half-way, or wait to be settled."""
-        return tuple(r for r in self.journal.runs() if _open(self.run(r)) and not self.live.alive(r))
+        return tuple(r for r in self.journal.runs() if self.run(r).open and not self.live.alive(r))
 
     def unsettled(self) -> str:
         """The one run that production is served by and git does not say yet. Raises UsageError as `unfinished`."""
@@ -394,7 +405,3 @@ def _only(runs: Sequence[str], what: str) -> str:
         said = f"No run is {what}." if not runs else f"{len(runs)} runs are {what}: {', '.join(runs)}."
         raise UsageError(said, next=("lastgood runs",))
     return runs[0]
-
-
-def _open(run: Run) -> bool:
-    return run.ended is None or run.ended.exit in (Exit.IN_DOUBT, Exit.MITIGATED)

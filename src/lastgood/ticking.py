@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from lastgood.config.typed import nearest
 from lastgood.journal.fold import fold
+from lastgood.journal.store import Journal
 from lastgood.model.checklist import Checklist, State
 from lastgood.model.errors import UsageError
 from lastgood.model.event import Ticked
@@ -13,12 +14,12 @@ from lastgood.service import Service
 from lastgood.wiring import who
 
 
-def checklist(service: Service, run_id: str) -> Checklist:
+def checklist(journal: Journal, run_id: str, service: Service) -> Checklist:
     """How each point stands for a run, by its record and by what trackers and notifiers have taken.
 
     Raises NeedsHuman where the outbox cannot be read.
     """
-    entries = service.journal.entries(run_id)
+    entries = journal.entries(run_id)
     run = fold(entries)
     told = service.post_office.reached(run_id) if service.tells else {}
     return Checklist(run_id, run.plan.target, standing(service.config.checklist, run, entries, told))

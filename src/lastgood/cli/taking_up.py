@@ -1,9 +1,9 @@
 """Taking a run up again, in the deploy repo that it was made for."""
 
-import re
 from typing import TYPE_CHECKING
 
 from lastgood.cli.carry import carry
+from lastgood.cli.records import WHOLE
 from lastgood.cli.session import Session
 from lastgood.cli.unattended import Watch
 from lastgood.journal.fold import fold
@@ -11,8 +11,6 @@ from lastgood.model.errors import UsageError
 
 if TYPE_CHECKING:
     from lastgood.service import Service
-
-_WHOLE = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}", re.ASCII)
 
 
 def take_up(session: Session, run: str | None, *, aborting: bool = False, take_over: bool = False) -> int:
@@ -38,7 +36,7 @@ def _found(session: Session, run: str) -> "tuple[str, Service]":
     try:
         found = session.journal.find(run)
     except UsageError:
-        if not _WHOLE.fullmatch(run):
+        if not WHOLE.fullmatch(run):
             raise
         session.service.adopt(run)
         return run, session.service

@@ -218,3 +218,8 @@ class Run(msgspec.Struct, frozen=True):
     aborting: bool = False
     ended: RunEnded | None = None
     last: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it can be taken up, unless it is under way: it stopped half-way, or waits to be settled."""
+        return self.ended is None or self.ended.exit in (Exit.IN_DOUBT, Exit.MITIGATED)

@@ -38,6 +38,24 @@ def adopt(
         raise UsageError(f"There is no run {run_id!r}, here or on the hosts.", next=("lastgood runs",))
 
 
+def told(run_id: str, files: Callable[[str], Files], targets: Iterable[Target]) -> tuple[Line, ...]:
+    """The run's lines from the host that has most of them.
+
+    Raises UsageError where nobody knows the run, Refused where hosts cannot be read and no other knows it.
+    """
+    refused: Refused | None = None
+    found: list[tuple[Line, ...]] = []
+    for target in {target.hosts: target for target in targets}.values():
+        try:
+            found.append(trail.fetch(target.hosts, files, target.state, run_id))
+        except Refused as error:
+            refused = error
+    lines = max(found, key=len, default=())
+    if lines:
+        return lines
+    raise refused or UsageError(f"There is no run {run_id!r}, here or on the hosts.", next=("lastgood runs",))
+
+
 def _lines(journal: Journal, lines: Sequence[Line]) -> None:
     """Take the lines of a host over. Where the run has ended there, lines that only this machine has do not matter.
 

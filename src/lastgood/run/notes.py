@@ -16,7 +16,7 @@ from lastgood.journal.fold import fold
 from lastgood.model import chain
 from lastgood.model.chain import Line
 from lastgood.model.errors import Exit, LeaseHeld, Refused
-from lastgood.model.event import Acked, Entry, Event
+from lastgood.model.event import Acked, Entry, Event, Run
 from lastgood.ports import Files
 from lastgood.run import trail
 from lastgood.run.desk import Desk
@@ -35,12 +35,14 @@ def add(desk: Desk, run: str, event: Event, hosts: Sequence[str]) -> tuple[str, 
         desk.journal.append(run, event, desk.shared.clock.now())
         return tuple(hosts)
 
-    def still() -> None:
-        ended = fold(desk.journal.entries(run)).ended
-        if not isinstance(event, Acked) and (ended is None or ended.exit is Exit.IN_DOUBT):
-            raise Refused(f"Run {run} stopped half-way.", next=(f"lastgood resume {run}",))
+    return note(desk, run, event, hosts, lambda: over(fold(desk.journal.entries(run)), event))
 
-    return note(desk, run, event, hosts, still)
+
+def over(run: Run, event: Event) -> None:
+    """Raises Refused where a run that nobody here carries out is not over, unless somebody says that they have it."""
+    if not isinstance(event, Acked) and (run.ended is None or run.ended.exit is Exit.IN_DOUBT):
+        what = f"Run {run.id} is not over: it stopped half-way, or goes on elsewhere."
+        raise Refused(what, next=(f"lastgood resume {run.id}",))
 
 
 def note(desk: Desk, run: str, event: Event, hosts: Sequence[str], still: Callable[[], None]) -> tuple[str, ...]:

@@ -21,13 +21,14 @@ def command(session: Session, run: str | None, output: str | None) -> int:
       lastgood bundle
       lastgood bundle 20261122-174501-7f3a --output /tmp/incident.tar
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.cli.records import record
     from lastgood.cli.text_record import bundled_text
     from lastgood.cli.writing import write_new
     from lastgood.recording import bundled, packed
 
-    found = session.found(run)
-    archive, manifest, damaged = packed(session.journal, session.places, found)
-    file = output or f"lastgood-{found}.tar"
+    found = record(session, run)
+    archive, manifest, damaged = packed(found.journal, session.places, found.run)
+    file = output or f"lastgood-{found.run}.tar"
     write_new(file, archive)
     result = bundled(file, archive, manifest, damaged)
     session.answer("bundle", result, bundled_text(result))

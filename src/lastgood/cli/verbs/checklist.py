@@ -8,6 +8,7 @@ from lastgood.cli.options import runs, verb
 from lastgood.cli.session import Session
 
 if TYPE_CHECKING:
+    from lastgood.cli.records import Record
     from lastgood.service import Service
 
 
@@ -32,33 +33,29 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       lastgood checklist --done team-told --done wiki-page
       lastgood checklist --skip task-updated --because 'there is no task'
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
+    from lastgood.cli.records import record
     from lastgood.cli.text_checklist import checklist_text
+    from lastgood.journal.fold import fold
     from lastgood.ticking import checklist, note, ticked
 
-    found = session.found(run)
-    service = _service(session, found)
+    found = record(session, run)
+    service = found.service(fold(found.journal.entries(found.run)))
     seen = because if skip is None else ""  # beside --skip it is the reason for that
-    listed = checklist(service, found)
+    listed = checklist(found.journal, found.run, service)
     said = [ticked(listed, name, "--done", skipped=False, because=seen) for name in done]
     if skip is not None:
         said.append(ticked(listed, skip, "--skip", skipped=True, because=because))
-    note(service, found, said, lambda text: session.note((text,)))
+    note(service, found.run, said, lambda text: session.note((text,)))
     if ask:
         _ask(session, service, found)
-    result = checklist(service, found)
+    if said or ask:  # by now it stands in the journal here, where somebody said something
+        found = record(session, found.run)
+    result = checklist(found.journal, found.run, service)
     session.answer("checklist", result, checklist_text(result))
     return int(result.exit)
 
 
-def _service(session: Session, run: str) -> "Service":
-    from lastgood.journal.fold import fold
-
-    if session.repo:
-        return session.service
-    return session.service_at(fold(session.journal.entries(run)).repo)
-
-
-def _ask(session: Session, service: "Service", run: str) -> None:
+def _ask(session: Session, service: "Service", found: "Record") -> None:
     """Ask a person for each point that is left for one. Raises ConsentNeeded where there is nobody to ask."""
     from lastgood.cli.asking import typed
     from lastgood.model.checklist import State
@@ -68,7 +65,7 @@ def _ask(session: Session, service: "Service", run: str) -> None:
 
     if not session.interactive:
         raise ConsentNeeded("There is nobody to ask: this is no terminal.", next=("lastgood checklist --done POINT",))
-    listed = checklist(service, run)
+    listed = checklist(found.journal, found.run, service)
     for one in listed.points:
         if one.state is not State.OPEN:
             continue
@@ -77,4 +74,4 @@ def _ask(session: Session, service: "Service", run: str) -> None:
             continue
         skipped = answer.lower() not in {"y", "yes"}
         said = ticked(listed, one.point.id, TERMINAL, skipped=skipped, because=answer if skipped else "")
-        note(service, run, (said,), lambda _: None)
+        note(service, found.run, (said,), lambda _: None)

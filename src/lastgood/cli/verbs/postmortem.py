@@ -35,7 +35,7 @@ def command(session: Session, run: str | None, output: str | None, html: bool, d
     from lastgood.cli.text_record import retold_text
 
     form = "html" if html or (output or "").endswith((".html", ".htm")) else "md"
-    made = _made(session, session.found(run), output, form, detected)
+    made = _made(session, run, output, form, detected)
     if output is None and not session.json:
         out.put(made.text)
         return 0
@@ -44,13 +44,16 @@ def command(session: Session, run: str | None, output: str | None, html: bool, d
     return 0
 
 
-def _made(session: Session, run: str, output: str | None, form: str, detected: str) -> "Retold":
+def _made(session: Session, run: str | None, output: str | None, form: str, detected: str) -> "Retold":
+    from lastgood.cli.records import record
     from lastgood.cli.writing import read_text, replace_text
     from lastgood.retelling import retold
 
     theirs = read_text(output) if output is not None else None
-    service = lambda told: session.service if session.repo else session.service_at(told.repo)  # noqa: E731 - used once
-    made = retold(session.journal, session.places, run, service, form=form, theirs=theirs, detected=detected)
+    found = record(session, run)
+    made = retold(
+        found.journal, session.places, found.run, found.service, form=form, theirs=theirs, detected=detected
+    )
     if output is not None:
         replace_text(output, made.text, theirs)
     return made

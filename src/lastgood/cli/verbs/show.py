@@ -18,12 +18,13 @@ def command(session: Session, run: str | None) -> int:
       lastgood show 20261122-174501-7f3a
     """  # noqa: D301 - \b is click's own mark for text that keeps its lines
     from lastgood.cli.carry import reported
+    from lastgood.cli.records import record
     from lastgood.cli.text_runs import show_text
     from lastgood.journal.fold import fold
 
-    found = session.found(run)
-    entries = session.journal.entries(found)
+    found = record(session, run, fresh=False)
+    entries = found.journal.entries(found.run)
     folded = fold(entries)
     report = reported(entries, folded.ended)
-    session.answer("run", report, show_text(folded, report, alive=session.live.alive(found)))
+    session.answer("run", report, show_text(folded, report, alive=session.live.alive(found.run)))
     return 0

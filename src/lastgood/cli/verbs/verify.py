@@ -38,13 +38,16 @@ def command(session: Session, what: str | None, here: bool, head: str) -> int:
 
 
 def _verified(session: Session, what: str | None, head: str, *, here: bool) -> "Verified":
+    from lastgood.cli.records import record
     from lastgood.recording import verified, verified_bundle
 
     if what is not None and what.endswith(".tar"):
         asked = None if here or not session.repo else lambda _: session.service
         return verified_bundle(_read(what), session.journal, asked, head, alone=here)
-    service = None if here else lambda told: session.service if session.repo else session.service_at(told.repo)
-    return verified(session.journal, session.places, session.found(what), service, head)
+    if here:
+        return verified(session.journal, session.places, session.found(what), None, head)
+    found = record(session, what)
+    return verified(found.journal, session.places, found.run, found.service, head)
 
 
 def _hash(text: str) -> str:

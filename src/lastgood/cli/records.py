@@ -1,0 +1,86 @@
+"""The record of a run that is only read: from this machine's journal, or as the run's hosts have it.
+
+What the hosts know is read into a copy that is gone with the command. The journal here stays as it is: reading neither
+makes a run one of this machine's, to be taken up and told of, nor disturbs whoever carries it out elsewhere.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from lastgood.cli.session import Session
+from lastgood.journal.fold import fold
+from lastgood.journal.store import Journal
+from lastgood.model.chain import Line
+from lastgood.model.errors import LastgoodError, UsageError
+from lastgood.model.event import Run
+from lastgood.service import Service
+
+WHOLE: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}", re.ASCII)
+"""The whole id of a run: hosts are not asked for less."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run's id, and the journal that has its lines; a copy of what hosts have where `folder` holds one."""
+
+    session: Session
+    run: str
+    journal: Journal
+    folder: "TemporaryDirectory[str] | None" = None
+
+    def service(self, run: Run) -> Service:
+        """The service of the run's deploy repo: the one at hand, where it was begun in a folder of another machine.
+
+        Raises UsageError or ConfigError where there is none to be had.
+        """
+        here = self.folder is None and Path(run.repo).is_dir()
+        return self.session.service_at(run.repo) if here and not self.session.repo else self.session.service
+
+
+def record(session: Session, run: str | None, *, fresh: bool = True) -> Record:
+    """The record of the run whose id begins with `run`, or of the newest one here.
+
+    The hosts of the deploy repo at hand are asked for a run that is not known here, and, where `fresh`, for what became
+    of one that stopped here half-way or unsettled: another machine may have gone on with it. Raises UsageError where
+    nobody knows it, Refused where what hosts have cannot be relied on.
+    """
+    try:
+        here = Record(session, session.found(run), session.journal)
+    except UsageError as error:
+        if run is None or not WHOLE.fullmatch(run):
+            raise
+        return _copied(session, run, _asked(session, run, error))
+    if fresh and fold(session.journal.entries(here.run)).open and not session.live.alive(here.run):
+        return _continued(here)
+    return here
+
+
+def _asked(session: Session, run: str, unknown: UsageError) -> tuple[Line, ...]:
+    """The run's lines from the hosts. Raises `unknown` with why they could not be asked."""
+    try:
+        service = session.service
+    except LastgoodError as error:
+        because = (f"nor can hosts be asked for it: {error.what}",)
+        raise UsageError(unknown.what, because=because, next=(*unknown.next, *error.next)) from error
+    return service.told(run)
+
+
+def _continued(here: Record) -> Record:
+    """The record with what hosts know beyond it; as it is here where they know no more, or cannot be asked."""
+    known = here.journal.lines(here.run)
+    with suppress(LastgoodError):
+        there = here.service(fold(here.journal.entries(here.run))).told(here.run)
+        if len(there) > len(known) and [line.event for line in there[: len(known)]] == [line.event for line in known]:
+            return _copied(here.session, here.run, there)
+    return here
+
+
+def _copied(session: Session, run: str, lines: tuple[Line, ...]) -> Record:
+    folder = TemporaryDirectory(prefix="lastgood-")
+    journal = Journal(f"{folder.name}/journal.db")
+    journal.adopt(lines)
+    return Record(session, run, journal, folder)
