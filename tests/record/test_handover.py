@@ -86,9 +86,9 @@ def test_no_secret_may_be_handed_over_and_what_was_masked_must_be_told(desk: Des
     archive, manifest, _ = packed(desk.journal, desk.places, "r")
     assert TOKEN.encode() not in archive
     assert b"hunter2-xyz" not in archive
-    assert manifest.masked == (3,)
+    assert manifest.masked == (1, 3)
     assert {one.name: one.redacted for one in manifest.files if one.name}["inspect.json"] is not None
-    assert "line 3" in elsewhere(archive, desk.journal.head("r")).limits[0]
+    assert "lines 1, 3" in elsewhere(archive, desk.journal.head("r")).limits[0]
 
 
 CHANGES: dict[str, Callable[[dict[str, bytes]], None]] = {

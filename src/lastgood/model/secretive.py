@@ -4,12 +4,16 @@ import re
 from typing import Final
 
 # `key` alone is no sign (a monkey, a primary key).
-_SECRET_NAME: Final = re.compile(
+WORDS: Final = (
     r"passw|passphrase|pwd|secret|token|credential|private|api[_.-]?key|apikey|cookie|salt|bearer"
     r"|(?:access|auth|encryption|encrypt|signing|master|license|service|account|session|jwt|ssh|hmac|aes)[_.-]?key"
-    r"|(?:^|[_.-])(?:dsn|pass|creds?|key|auth|authorization)$",
-    re.IGNORECASE,
 )
+"""A regular expression, to be read without regard to case: a name that one of these is in is of a secret."""
+
+ENDINGS: Final = r"dsn|pass|creds?|key|auth|authorization"
+"""The same for the last, or only, word of a name."""
+
+_SECRET_NAME: Final = re.compile(rf"{WORDS}|(?:^|[_.-])(?:{ENDINGS})$", re.IGNORECASE)
 _NO_SECRETS: Final = frozenset({"true", "false", "none", "null", "enabled", "disabled"})
 
 

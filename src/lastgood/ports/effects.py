@@ -197,3 +197,7 @@ class Keeper(Protocol):
     def kept(self, file: KeptFile) -> bytes | None:
         """What is in a file that was kept; None where it is not there, or not what was kept."""
         ...
+
+    def clean(self, text: str) -> str:
+        """`text` without the secrets that files have shown so far."""
+        ...

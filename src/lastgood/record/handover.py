@@ -7,13 +7,13 @@ as if they hold one are masked here, and their hash still shows that they are th
 
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
 from lastgood.model import chain
 from lastgood.model.chain import Fault, Line
-from lastgood.model.event import Entry, Kept, KeptFile
+from lastgood.model.event import Entry, Kept, KeptFile, Resumed, RunStarted
 from lastgood.record.kept import Piece
 from lastgood.record.redact import redact
 from lastgood.record.timeline import lines as timeline
@@ -82,12 +82,13 @@ def pack(
 ) -> tuple[bytes, Manifest]:
     """The tar, and what is in it. `found` is the run's evidence."""
     run = lines[0].run
-    masked = [_masked(line) for line in lines]
+    leases = {one.event.lease for one in entries if isinstance(one.event, RunStarted | Resumed)}
+    masked = [_masked(line, leases) for line in lines]
     told = "".join(f"{line.at}  {line.text}\n" for line in timeline(entries))
     files = {
         _READ_ME: _ABOUT.format(run=run, target=target).encode(),
         _JOURNAL: b"".join(_row(line) for line in masked),
-        _TIMELINE: redact(told.encode(), ())[0],
+        _TIMELINE: redact(told.encode(), leases)[0],
     }
     filed = [Filed(name, chain.digest(content), len(content)) for name, content in files.items()]
     for piece in found:
@@ -112,8 +113,9 @@ def _absent(piece: Piece) -> str:
     return piece.because or f"{piece.file.name}, kept for {piece.step}, is on another machine"
 
 
-def _masked(line: Line) -> Line:
-    clean, kinds = redact(line.event, ())
+def _masked(line: Line, leases: Collection[str]) -> Line:
+    """Without secrets, and without the token of the lease: who has that can act as the run did."""
+    clean, kinds = redact(line.event, leases)
     if not kinds:
         return line
     try:  # what is masked inside a text leaves JSON; the rest is left out whole

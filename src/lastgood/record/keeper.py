@@ -7,7 +7,8 @@ from contextlib import suppress
 from lastgood.model.event import KeptFile
 from lastgood.ports import Evidence
 from lastgood.record.bundle import Bundle, read
-from lastgood.record.redact import MASK, redact, redact_inspect, secrets_of_inspect
+from lastgood.record.looks import MASK
+from lastgood.record.redact import redact, redact_inspect, secrets_of_inspect, without
 
 _STRUCTURED = ("inspect", "rendered", "telemetry")
 """What files that are JSON and name their secrets begin with."""
@@ -43,6 +44,10 @@ class RedactingKeeper:
         """What is in a file that was kept; None where it is not there, or not what was kept."""
         content = read(f"{self._folder}/{file.file}")
         return content if content is not None and hashlib.sha256(content).hexdigest() == file.sha256 else None
+
+    def clean(self, text: str) -> str:
+        """`text` without the secrets that are known by now."""
+        return without(text, self._secrets())
 
     def _readable(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
         """The files with what they name as secret masked; what cannot be read cannot be redacted, so it is not kept."""

@@ -16,52 +16,14 @@ from urllib.parse import quote, quote_plus, unquote
 import msgspec
 
 from lastgood.model.secretive import looks_secret
+from lastgood.record.looks import MASK, masked
 
 _LEAST = 4
 _LEAST_BASE64 = 6
 
 _URL_PASSWORD: Final = re.compile(r"://[^\s/?#:@\"']*:([^\s/?#\"']+)@")
+_LOGINS: Final = ("-u", "--user", "--proxy-user")  # of curl, in a HEALTHCHECK: `user:password`
 _PAIR: Final = re.compile(r"-{0,2}([A-Za-z_][\w.-]*)=(.*)", re.DOTALL)
-
-MASK: Final = "<redacted>"
-"""What stands in place of a secret."""
-
-# Kind, pattern; what the group `secret` matches is masked. Lengths are bounded, so that hostile output (a thousand
-# BEGIN lines without an END) costs no more than its length.
-_LOOKS: Final[tuple[tuple[str, re.Pattern[bytes]], ...]] = (
-    (
-        "private key",
-        re.compile(
-            rb"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-            rb"(?:.{0,16384}?-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|.{0,16384}))",
-            re.DOTALL,
-        ),
-    ),
-    (
-        "authorization header",
-        re.compile(rb"(?:proxy-)?authorization[\"']?\s{0,4}[:=]\s{0,4}[\"']?(?P<secret>[^\r\n\"']+)", re.IGNORECASE),
-    ),
-    ("bearer token", re.compile(rb"\bbearer\s{1,4}(?P<secret>[\w.~+/=-]{8,})", re.IGNORECASE)),
-    ("cookie", re.compile(rb"\b(?:set-)?cookie[\"']?\s{0,4}:\s{0,4}[\"']?(?P<secret>[^\r\n\"']+)", re.IGNORECASE)),
-    ("AWS key", re.compile(rb"\b(?P<secret>(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{16})\b")),
-    ("GitHub token", re.compile(rb"(?P<secret>\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}))")),
-    ("service token", re.compile(rb"\b(?P<secret>(?:glpat-|xox[abeprs]-|sk_live_|npm_)[\w-]{16,})")),
-    ("JSON web token", re.compile(rb"(?P<secret>\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*)")),
-    (
-        "password in a URL",
-        re.compile(rb"://[^\s/?#:@\"']{0,200}:(?P<secret>[^\s/?#\"']{1,500})@"),
-    ),
-    (
-        "value of a secret name",
-        re.compile(
-            # With a colon only where it is YAML or JSON: `DB_PASSWORD: required` inside a log line is a diagnosis.
-            rb"(?:(?<![\w.-])(?P<name>[A-Za-z_][\w.-]{0,200})[\"']?\s{0,4}=\s{0,4}"
-            rb"|(?:^[ \t]{0,40}(?:- )?|[\"'])(?P<key>[A-Za-z_][\w.-]{0,200})[\"']?[ \t]{0,4}:[ \t]{0,4})"
-            rb"(?P<secret>\"(?:[^\"\\\r\n]|\\.){4,}\"|'[^'\r\n]{4,}'|[^\s\"',;&<>]{4,})",
-            re.MULTILINE,
-        ),
-    ),
-)
 
 
 def secrets(variables: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -92,6 +54,12 @@ def redact(text: bytes, known: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
     Known values are found as they are and as they stand in URLs, in JSON and in base64.
     """
     return _redacted(text, _any_of(known))
+
+
+def without(text: str, known: Iterable[str]) -> str:
+    """`text` with the values in `known` masked, however they are spelled."""
+    found = _any_of(known)
+    return text if found is None else found.sub(MASK.encode(), _bytes(text)).decode(errors="surrogateescape")
 
 
 def redact_inspect(content: bytes) -> bytes:
@@ -125,7 +93,7 @@ def _pairs(node: object) -> Iterator[tuple[str, str]]:
     elif isinstance(node, list):
         for before, value in zip([None, *node], node, strict=False):
             if isinstance(before, str) and isinstance(value, str) and before.startswith("-") and "=" not in before:
-                yield before.lstrip("-"), value
+                yield (before.lstrip("-"), value) if before not in _LOGINS else ("password", value.partition(":")[2])
             yield from _pairs(value)
     elif isinstance(node, str):
         pair = _PAIR.fullmatch(node)
@@ -159,11 +127,8 @@ def _redacted(text: bytes, known: re.Pattern[bytes] | None) -> tuple[bytes, tupl
     if known is not None:
         text, count = known.subn(MASK.encode(), text)
         kinds += ["known secret"] * bool(count)
-    for kind, pattern in _LOOKS:
-        masked = pattern.sub(_masked, text)
-        kinds += [kind] * (masked != text)
-        text = masked
-    return text, tuple(kinds)
+    text, found = masked(text)
+    return text, (*kinds, *found)
 
 
 def _url_passwords(value: str) -> set[str]:
@@ -179,6 +144,7 @@ def _forms(value: str) -> Iterator[bytes]:
         yield re.sub("%..", lambda found: found[0].lower(), escaped).encode()
     for ascii_only in (True, False):
         yield _bytes(json.dumps(value, ensure_ascii=ascii_only)[1:-1])
+    yield _bytes(value).decode(errors="replace").encode("utf-16-le")  # as programs from Windows write their logs
     yield from _base64_forms(raw)
 
 
@@ -200,12 +166,3 @@ def _base64_forms(raw: bytes) -> Iterator[bytes]:
         if len(stable) >= _LEAST_BASE64:
             yield stable
             yield stable.replace(b"+", b"-").replace(b"/", b"_")
-
-
-def _masked(found: re.Match[bytes]) -> bytes:
-    groups = found.groupdict()
-    name = groups.get("name") or groups.get("key")
-    if name is not None and not looks_secret(name.decode(), groups["secret"].decode(errors="replace").strip("\"'")):
-        return found[0]
-    start, end = (at - found.start() for at in found.span("secret"))
-    return found[0][:start] + MASK.encode() + found[0][end:]

@@ -10,7 +10,7 @@ import msgspec
 
 from lastgood.judge.fresh import Sight
 from lastgood.model.command import Completed
-from lastgood.model.event import KeptFile
+from lastgood.model.event import Event, Judged, KeptFile, LogErrors, RunEnded, Said, StepDone, StepFailed
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.gate import Failed, Passed, Sample
 from lastgood.model.observed import HostView
@@ -43,6 +43,31 @@ class Witnessed:
     def kept(self, file: KeptFile) -> bytes | None:
         """What is in a file that was kept."""
         return self._keeper.kept(file)
+
+    def clean(self, text: str) -> str:
+        """As the keeper does."""
+        return self._keeper.clean(text)
+
+
+def discreet(event: Event, keeper: Keeper) -> Event:
+    """The event, its words without secrets that evidence has shown: programs repeat them in what they say.
+
+    Commands, names and signatures stay, for they are gone by.
+    """
+    match event:
+        case StepDone(seen=seen):
+            return msgspec.structs.replace(event, seen=keeper.clean(seen))
+        case StepFailed(because=because) | Judged(because=because):
+            return msgspec.structs.replace(event, because=keeper.clean(because))
+        case Said(text=text):
+            return Said(keeper.clean(text))
+        case LogErrors(found=found):
+            clean = (msgspec.structs.replace(one, example=keeper.clean(one.example)) for one in found)
+            return msgspec.structs.replace(event, found=tuple(clean))
+        case RunEnded(because=because):
+            return msgspec.structs.replace(event, because=tuple(map(keeper.clean, because)))
+        case _:
+            return event
 
 
 def keep_rendered(step: RenderStep, doing: Doing, answers: Sequence[Completed]) -> None:

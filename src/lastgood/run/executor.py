@@ -54,7 +54,7 @@ from lastgood.run import notes
 from lastgood.run.attempting import attempted
 from lastgood.run.desk import Desk
 from lastgood.run.doing import Doing, FirstLook, Sights
-from lastgood.run.evidence import Witnessed
+from lastgood.run.evidence import Witnessed, discreet
 from lastgood.run.leases import Leases
 from lastgood.run.record import SEARCHED
 from lastgood.run.steps import happened, strangers
@@ -323,7 +323,8 @@ class _Execution:
 
     def _append(self, event: Event) -> None:
         with self._lock:  # preparations run side by side and journal their children
-            self._added(self._desk.journal.append(self._run, event, self._desk.shared.clock.now()))
+            now = self._desk.shared.clock.now()
+            self._added(self._desk.journal.append(self._run, discreet(event, self._keeper), now))
 
     def _added(self, entry: Entry) -> None:
         """A line has come to the journal; before it perhaps what people said of the run meanwhile."""
