@@ -23,7 +23,7 @@ from lastgood.model.release import Image
 from lastgood.model.step import EngineStep, PullStep, RenderStep, RestartStep, Runnable, SwitchStep
 from lastgood.model.target import Adapter, GateSpec, Push, Target, WalkBack
 from sandbox import setting
-from sandbox.run import docker
+from sandbox.run import docker, wait_until
 from sandbox.world import World
 
 API = "shop-api"
@@ -237,6 +237,28 @@ def test_evidence_must_be_had_of_every_container(bench: Bench) -> None:
     inspected = json.loads(answers.pop("inspect.json").stdout)
     assert {f"logs-{one['Name'][1:]}.txt" for one in inspected} == set(answers)
     assert len(answers) == 2
+
+
+# For 4 s, or 200 MB, one line without an end, as fast as the engine takes it.
+FLOOD = """
+import time
+end, log = time.monotonic() + 4, open("/proc/1/fd/1", "w")
+for _ in range(3200):
+    log.write("x" * 65536) if time.monotonic() < end else None
+"""
+
+
+def test_an_endless_log_must_cost_neither_time_nor_more_bytes_than_are_read_of_it(bench: Bench) -> None:
+    (container,) = bench.containers()
+    docker("exec", "--detach", container.name, "/usr/bin/python3.11", "-c", FLOOD)
+    wait_until(lambda: len(docker("logs", "--tail", "80", container.name)) > 1024 * 1024, "the flood is there")
+    view = bench.see()
+    wanted = dict(bench.engine.evidence(bench.target, view))
+    (kept,) = bench.ask(wanted[f"logs-{container.name}.txt"])
+    (_, *ends) = bench.ask(*bench.engine.symptoms(view, 1000))
+    assert kept.ok
+    assert (len(kept.stdout), len(ends[0].stdout)) == (1024 * 1024, 1000)
+    assert max(one.elapsed for one in (kept, *ends)) < 3.5
 
 
 def test_an_engine_that_does_not_answer_must_be_unknown(bench: Bench) -> None:

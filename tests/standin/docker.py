@@ -132,7 +132,7 @@ class Docker:
                 lines = ["2.40.0"]
             case ("docker", "version", _):
                 lines = ["linux/amd64"]
-            case ("docker", "logs", _):
+            case ("sh", "-c", _) if argv[3:4] == ("logs",):
                 lines = ["it starts", "password=hunter2"]
             case _:
                 return self._looked_up(command)
