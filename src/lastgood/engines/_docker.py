@@ -33,11 +33,12 @@ _PULL_LIMIT = 600.0
 _LOG_LINES = "2000"
 _LOG_BYTES = 1024 * 1024
 _EVIDENCE_LIMIT = 3.0
-# A line without an end comes in pieces of 16 KiB that count as lines: 2000 of them are 32 MB. What has come once the time
-# is up (`timeout` of coreutils says so by 124, BusyBox by 143) is kept. The status is that of `docker logs`.
+# A line without an end comes in pieces of 16 KiB that count as lines: 2000 of them are 32 MB. What has come once the
+# time is up (`timeout` of coreutils says so by 124, BusyBox by 143) is kept. The status is that of `docker logs`.
 _LOGS = """\
 limit=; command -v timeout >/dev/null && limit="timeout 2"; exec 3>&1
-status=$({ { $limit docker logs --timestamps --tail "$2" -- "$1" 2>&1 4>&-; echo $? >&4; } | tail -c "$3" >&3 4>&-; } 4>&1)
+status=$({ { $limit docker logs --timestamps --tail "$2" -- "$1" 2>&1 4>&-; echo $? >&4; } |
+  tail -c "$3" >&3 4>&-; } 4>&1)
 case $status in 0|124|143) ;; *) echo "docker logs: exit status $status" >&2; exit 1;; esac"""
 _NANO = 1e9
 _LOG_LENGTH = 300
