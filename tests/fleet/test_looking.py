@@ -2,14 +2,17 @@
 
 import re
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from servers import AUDIT, ENV, TARGET, Servers, answers_changed, named
+from servers import AUDIT, ENV, ROLLBACK, TARGET, Servers, answers_changed, named
 
 from lastgood.model.errors import Exit
 from sandbox.fleet import HOME_GO, FleetWorld
+from sandbox.laptop import Laptop
 from sandbox.run import wait_until
 
 MARK = "hunter2-of-the-database"
@@ -63,6 +66,7 @@ def test_a_server_that_is_down_is_unknown_by_name_and_never_healthy(servers: Ser
         plan = servers.does("plan", HOME_GO, ENV, ends=Exit.REFUSED)
         check = servers.does("check", HOME_GO, ENV, ends=Exit.REFUSED)
         doctor = servers.does("doctor", HOME_GO, ENV, ends=Exit.NEEDS_HUMAN)
+        diagnosis = servers.tells("diagnose", HOME_GO, ENV, ends=Exit.NEEDS_HUMAN)
     down, *others = servers.hosts[1], servers.hosts[0], servers.hosts[2]
     assert said["health"] == "unknown"
     assert down.address in said["health_because"]
@@ -71,6 +75,15 @@ def test_a_server_that_is_down_is_unknown_by_name_and_never_healthy(servers: Ser
     for text in (plan, check):
         assert down.address in text
     assert re.search(rf"(?im)^.*{re.escape(down.address)}.*(fail|no answer|cannot).*$", doctor)
+    assert (diagnosis["scenario"], diagnosis["recommendation"]["action"]) == ("unknown", "human")
+    assert down.address in " ".join(diagnosis["unknown"])
+
+
+def test_a_diagnosis_finds_servers_well_that_are_and_leaves_nothing(servers: Servers) -> None:
+    before = servers.untouched()
+    found = servers.tells("diagnose", HOME_GO, ENV)
+    assert (found["scenario"], found["unknown"]) == ("healthy", [])
+    assert servers.untouched() == before
 
 
 def test_check_judges_what_runs_on_all_servers_and_touches_nothing(servers: Servers) -> None:
@@ -146,3 +159,35 @@ def test_no_secret_is_in_the_record(servers: Servers) -> None:
         kept = host.exec("sh", "-c", 'cat "$0"/audit/* "$0"/runs/*', AUDIT.partition("/audit")[0]).stdout
         assert servers.tag("http-500") in kept
         assert MARK not in kept
+
+
+def took(servers: Servers, *words: str) -> float:
+    """How long a rollback takes up to the question whether to do it."""
+    begun = time.monotonic()
+    servers.does(*ROLLBACK[:-1], *words, ends=Exit.CONSENT_NEEDED)
+    return time.monotonic() - begun
+
+
+@contextmanager
+def slow_link(laptop: Laptop) -> Iterator[None]:
+    """Every call of ssh takes its time, also after the login."""
+    program = Path(laptop.env["PATH"].partition(":")[0], "ssh")
+    fast = program.read_text()
+    program.write_text(fast.replace("exec", "sleep 0.6\nexec", 1))
+    try:
+        yield
+    finally:
+        program.write_text(fast)
+
+
+def test_a_bad_release_is_what_a_diagnosis_names_and_a_slow_link_to_it_delays_no_rollback(servers: Servers) -> None:
+    servers.world.ship(HOME_GO, "http-500-b")
+    found = servers.tells("diagnose", HOME_GO, ENV)
+    assert (found["scenario"], found["recommendation"]["action"]) == ("api-errors", "rollback")
+    assert servers.tag("http-500-b") in found["changed"][0]
+    assert {"log", "health"} <= {one["source"] for one in found["evidence"]}
+    with slow_link(servers.world.laptop):
+        named = took(servers, "--to", servers.tag("good-1"))
+        looked = took(servers)
+    # The looks of a diagnosis alone take longer than that one after the other; 2 s are for it, 2 for a busy machine.
+    assert looked - named < 4
