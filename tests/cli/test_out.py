@@ -1,5 +1,6 @@
 """What is printed: harmless, coloured only where wanted, and never in the way of the exit code."""
 
+import json
 import os
 import subprocess
 import sys
@@ -152,3 +153,11 @@ def test_an_envelope_must_hold_what_json_cannot(capsys: pytest.CaptureFixture[st
     assert '"what": "\\\\udcff"' in out.envelope("error", {"what": "\udcff"})
     assert '"timeline": []' in out.envelope("run", {"timeline": timeline(())})
     assert capsys.readouterr().out == ""
+
+
+def test_json_must_hold_nothing_that_a_terminal_acts_upon_and_mean_the_same() -> None:
+    value = {"said": "\x9b31m \x1b[2J \x7f \u202e \u2028 \u200b \u00fc \U0001f600"}
+    text = out.envelope("x", value)
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert json.loads(text)["said"] == value["said"]
+    assert "\u00fc \U0001f600" in text

@@ -98,6 +98,17 @@ def has(postal: Postal, found: Message, by: str = "ann@laptop") -> None:
         acknowledge(outbox, found, Acknowledged(found.run, found.target, by, postal.clock.now() // NANO))
 
 
+def test_a_clock_that_is_set_back_must_delay_nobody_s_call(postal: Postal, ann: Told, bo: Told) -> None:
+    postal.clock.by = 7200
+    stops(postal)
+    postal.clock.by = 0
+    postal.works()
+    assert (len(ann.keys), len(bo.keys)) == (1, 0)
+    postal.clock.by = 901
+    postal.works()
+    assert (len(ann.keys), len(bo.keys)) == (1, 1)
+
+
 def test_whoever_has_it_must_end_the_calling_and_the_first_one_stays(postal: Postal, ann: Told, bo: Told) -> None:
     found = stops(postal)
     postal.works()

@@ -13,6 +13,8 @@ from lastgood.model.errors import LastgoodError
 from lastgood.model.text import sanitise
 
 VERSION: Final = 1
+# What JSON need not escape, and a terminal acts upon or shows as another text: DEL, C1, line ends, writing direction.
+_ACTED_UPON: Final = re.compile("[\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 # The first that matches colours the line. Lines begin with our own words, so nothing from outside can choose.
 _RULES: Final = (
@@ -47,7 +49,8 @@ def tolerant() -> None:
 def envelope(kind: str, value: object) -> str:
     """The documented JSON: `version`, `kind`, then the fields of `value`, a Struct or a dict."""
     document = {"version": VERSION, "kind": kind, **_encodable(msgspec.to_builtins(value))}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return _ACTED_UPON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _encodable(value: object) -> dict[str, object]:

@@ -21,6 +21,7 @@ from lastgood.outbox.store import Outbox
 _NANO: Final = 1_000_000_000
 _NEWEST: Final = 20
 _NOTE: Final = "ack:"
+_SEEN: Final = "seen:"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,11 @@ def _due(journal: Journal, outbox: Outbox, contact: Contact, one: Ask, now: int)
     """Whether it is time to call a contact, who is new where it stopped before they were known."""
     since = outbox.enlisted()[contact.name].since
     new = not one.cause and journal.position(one.message.run) <= since
-    return not new and _is_for(contact, one.message) and now - one.message.at >= (contact.after + one.wait) * _NANO
+    return (
+        not new
+        and _is_for(contact, one.message)
+        and now - _since(outbox, one.message, now) >= (contact.after + one.wait) * _NANO
+    )
 
 
 def _is_next(journal: Journal, outbox: Outbox, contacts: Sequence[Contact], one: Ask, now: int) -> bool:
@@ -120,6 +125,17 @@ def acknowledged(journal: Journal, outbox: Outbox, stop: Message) -> Acknowledge
 def acknowledge(outbox: Outbox, stop: Message, made: Acknowledged) -> None:
     """Note who has what the journal cannot tell of: an ask, or a run that another machine may be at."""
     outbox.note(f"{_NOTE}{stop.run}/{stop.seq}", msgspec.json.encode(made).decode())
+
+
+def _since(outbox: Outbox, stop: Message, now: int) -> int:
+    """Since when a stop waits for somebody. Where the clock was set back after it, since when it is known to."""
+    if stop.at <= now:
+        return stop.at
+    noted = outbox.noted(f"{_SEEN}{stop.run}/{stop.seq}")
+    if not noted or int(noted) > now:
+        outbox.note(f"{_SEEN}{stop.run}/{stop.seq}", str(now))
+        return now
+    return int(noted)
 
 
 def _target(entries: Sequence[Entry]) -> str:

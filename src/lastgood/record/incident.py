@@ -28,6 +28,7 @@ from lastgood.record.measured import Course, course
 _NANO = 1_000_000_000
 _GAP = 300.0
 """So many seconds without a line in the record are asked about."""
+_NOTICEABLE = 1.0
 
 STATUS = {
     Exit.DONE: "resolved",
@@ -64,7 +65,10 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Incident(msgspec.Struct, frozen=True):
-    """A run, added up for people. `took` is how long it took, in seconds, `courses` what was measured meanwhile."""
+    """A run, added up for people. `took` is how long it took, in seconds, `courses` what was measured meanwhile.
+
+    `set_back` is where the machine's clock was: a time from before and one from after cannot be compared.
+    """
 
     run: Run
     entries: tuple[Entry, ...]
@@ -73,6 +77,7 @@ class Incident(msgspec.Struct, frozen=True):
     winner: Attempt | None
     took: float
     gaps: tuple[Gap, ...]
+    set_back: tuple[Gap, ...]
     evidence: tuple[Kept, ...]
     head: str
     courses: tuple[Course, ...] = ()
@@ -98,10 +103,11 @@ def incident(
     needed, acked = _needed(entries)
     times = Times(changed, detected, entries[0].at / _NANO, max(proven, default=None), over, needed, acked)
     kept = tuple(e.event for e in entries if isinstance(e.event, Kept))
-    took = (_over(entries)[-1].at - entries[0].at) / _NANO
+    took = (max(one.at for one in _over(entries)) - entries[0].at) / _NANO
+    gaps, back = tuple(_gaps(_over(entries))), tuple(_set_back(_over(entries)))
     found = (course(name, rates, times.decided, times.mitigated) for name, rates in measured)
     courses = tuple(one for one in found if one)
-    return Incident(run, tuple(entries), status, times, won, took, tuple(_gaps(_over(entries))), kept, head, courses)
+    return Incident(run, tuple(entries), status, times, won, took, gaps, back, kept, head, courses)
 
 
 def left(run: Run) -> tuple[Release, ...]:
@@ -207,4 +213,10 @@ def _over(entries: Sequence[Entry]) -> Sequence[Entry]:
 def _gaps(entries: Sequence[Entry]) -> Iterator[Gap]:
     for before, after in pairwise(entries):
         if (seconds := (after.at - before.at) / _NANO) > _GAP:
+            yield Gap(before.seq, seconds)
+
+
+def _set_back(entries: Sequence[Entry]) -> Iterator[Gap]:
+    for before, after in pairwise(entries):
+        if (seconds := (before.at - after.at) / _NANO) > _NOTICEABLE:
             yield Gap(before.seq, seconds)

@@ -37,6 +37,10 @@ def _of_times(found: Incident) -> Iterator[Rich]:
         yield (f"{spoken(waited)} went by from when {what} until the plan was approved: what was being looked at?",)
     for gap in found.gaps:
         yield (f"{spoken(gap.seconds)} went by after line {gap.after} without a line: what was being waited for?",)
+    for gap in found.set_back:
+        yield (
+            f"The machine's clock was set back by {spoken(gap.seconds)} after line {gap.after}. Which times are right?",
+        )
 
 
 def _of_the_run(found: Incident) -> Iterator[Rich]:

@@ -135,8 +135,10 @@ def _summary(found: Incident) -> Rich:
         what = (*what, " from ", Q(was), " to ", Q(now))
     what = (*what, f" was approved at {_moment(times.decided, UTC)} UTC, because ", Q(run.plan.because), ". ")
     if times.mitigated is not None:
-        took = spoken(max(0.0, times.mitigated - times.decided))
-        return (*what, f"After {took} the release that was put back was proven to serve. Status: {found.status}.")
+        proven = "the release that was put back was proven to serve"
+        known = times.mitigated >= times.decided
+        when = f"After {spoken(times.mitigated - times.decided)} {proven}" if known else f"Later {proven}"
+        return (*what, f"{when}. Status: {found.status}.")
     return (*what, f"No release was proven to serve in it. Status: {found.status}.")
 
 

@@ -192,6 +192,9 @@ class _Execution:
         self._lock = threading.RLock()
         self._keeper = desk.keeper(run)
         self._fresh: Sights = {}
+        self._since = desk.shared.clock.monotonic()
+        now = desk.shared.clock.now()
+        self._earlier = max(0.0, (now - self._entries[0].at) / _NANO) if self._entries else 0.0
 
     def begin(self, started: RunStarted, hosts: Sights) -> RunEnded:
         if started.plan.base:
@@ -240,7 +243,9 @@ class _Execution:
     def _loop(self) -> RunEnded:
         while True:
             run = fold(self._entries)
-            move = next_move(run, (self._desk.shared.clock.now() - run.started) / _NANO)
+            # What the clock on the wall says may jump meanwhile; a walk must not end for that.
+            elapsed = self._earlier + self._desk.shared.clock.monotonic() - self._since
+            move = next_move(run, elapsed)
             if isinstance(move, End):
                 return self._conclude(run, move)
             if move.why:
