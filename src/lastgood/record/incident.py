@@ -96,6 +96,8 @@ def incident(
     """
     ended = run.ended
     status = STATUS.get(ended.exit, "ended") if ended else "not over"
+    if run.aborting and ended and ended.exit is Exit.DONE:
+        status = "aborted; what was before is back"
     won = winner(run)
     proven = [e.at / _NANO for e in entries if won and isinstance(e.event, StepDone) and e.event.step in proofs(won)]
     over = _over(entries)[-1].at / _NANO if ended and ended.exit is Exit.DONE and won else None
@@ -123,6 +125,13 @@ def moves(run: Run, won: Attempt | None) -> Iterator[tuple[str, Release | None, 
         member = next((one for one in run.plan.members if one.service == part.service), None)
         if part.moves:
             yield part.service, member.release if member else None, part.release
+
+
+def put_back(run: Run) -> bool:
+    """Whether what ran before the run was seen to be back."""
+    steps = run.plan.restore.steps if run.plan.restore else ()
+    checks = [step.id for step in steps if isinstance(step, VerifyStep)]
+    return bool(checks) and all(step in run.done for step in checks)
 
 
 def failures(entries: Sequence[Entry]) -> tuple[StepFailed, ...]:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import Final
 
+from lastgood.git import links
 from lastgood.model.duration import spoken
 from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Judged, Run
-from lastgood.model.release import Grade, Image
-from lastgood.model.step import DownStep, LossyDownStep
+from lastgood.model.release import Grade, Image, short
+from lastgood.model.step import DownStep, LossyDownStep, RecordStep
 from lastgood.record.incident import Incident, blamed, failures, left, stopped
 from lastgood.record.measured import question
-from lastgood.record.prose import Block, Bullets, Para, Q, Rich
+from lastgood.record.prose import Block, Bullets, Link, Para, Q, Rich
+from lastgood.record.sources import Sources
 
 _LONG: Final = 600.0
 
@@ -25,7 +27,11 @@ def questions(found: Incident) -> Iterator[Rich]:
 def _of_times(found: Incident) -> Iterator[Rich]:
     times = found.times
     if times.detected is None:
-        yield ("When was it noticed, by whom or by what? ", Q("lastgood postmortem RUN --detected TIME"), " notes it.")
+        yield (
+            "When was it noticed, by whom or by what? ",
+            Q(f"lastgood postmortem {found.run.id} --detected TIME"),
+            " notes it.",
+        )
     for one in found.courses:
         if one.rose is not None and times.detected is None:
             yield question(one, times.decided)
@@ -73,7 +79,7 @@ def _of_the_end(found: Incident) -> Iterator[Rich]:
             )
         if not cached(found.run, alone=True):
             yield ("Git does not say yet what runs. Who settles it? ", Q(f"lastgood settle {found.run.id}"))
-    elif ended.exit is not Exit.DONE:
+    elif ended.exit is not Exit.DONE or found.run.aborting:
         yield ("The run ended with ", Q(ended.what), " What serves now, and who looks after it?")
     if found.winner is not None and not condemned(found):
         yield ("No release was shown to be bad by it. What is to become of the one that was left?",)
@@ -86,13 +92,15 @@ def cached(run: Run, *, alone: bool = False) -> bool:
 
 
 def condemned(found: Incident) -> tuple[tuple[str, Image, str], ...]:
-    """The releases that the run has shown to be bad: target, image, why."""
+    """The releases that the run has shown to be bad, first what was left: target, image, why."""
     said = (entry.event for entry in found.entries if isinstance(entry.event, Judged))
     bad = [(one.target, one.image, one.because) for one in said if one.grade is Grade.BAD]
-    return tuple(dict.fromkeys(bad))
+    gone = [one.image for one in left(found.run)]
+    first = sorted(bad, key=lambda one: not any(one[1].same(image) for image in gone))
+    return tuple(dict.fromkeys(first))
 
 
-def again(found: Incident) -> Iterator[Block]:
+def again(found: Incident, sources: Sources) -> Iterator[Block]:
     """The plan for a new deployment, as far as it follows from the record."""
     bad = condemned(found)
     if not bad:
@@ -103,7 +111,7 @@ def again(found: Incident) -> Iterator[Block]:
         yield Para((Q(str(image)), " on ", Q(target), " was shown to be bad: ", Q(because), "."))
         yield Bullets(
             (
-                ("It is in quarantine where the rollback is in git: ", Q(f"lastgood quarantine list {service} {env}")),
+                (*_quarantine(found, sources), Q(f"lastgood quarantine list {service} {env}")),
                 ("The cause is found and its cure is in a ", "new release, under another tag", "."),
                 ("A probe, a test or a user flow would show the same failure before users do.",),
                 ("Should something else have been the cause, it is let go with the reason: ", Q(lift)),
@@ -111,6 +119,17 @@ def again(found: Incident) -> Iterator[Block]:
             boxes=True,
         )
     yield Bullets(tuple(_besides(found)), boxes=True)
+
+
+def _quarantine(found: Incident, sources: Sources) -> Rich:
+    """Where git says that it is in quarantine, as far as the record tells."""
+    records = [step.id for step in found.run.plan.steps() if isinstance(step, RecordStep)]
+    done = [found.run.done[name] for name in records if name in found.run.done]
+    commit = next(filter(None, (one.details.get("commit", "") for one in done)), "")
+    if not commit:
+        return ("It is in quarantine once the rollback is in git: ",)
+    where = links.commit(sources.deploy, commit)
+    return ("It is in quarantine by commit ", Link(short(commit), where) if where else Q(short(commit)), ": ")
 
 
 def _left(found: Incident) -> Rich:

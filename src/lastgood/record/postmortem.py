@@ -16,7 +16,7 @@ from lastgood.model.release import Release, short
 from lastgood.model.step import VerifyStep
 from lastgood.record import blocks
 from lastgood.record.chart import Chart
-from lastgood.record.incident import Incident, blamed, failures, left, moves, notes, spans, takings_up
+from lastgood.record.incident import Incident, blamed, failures, left, moves, notes, put_back, spans, takings_up
 from lastgood.record.measured import words
 from lastgood.record.next_time import again, questions
 from lastgood.record.picture import picture
@@ -63,7 +63,7 @@ def document(found: Incident, sources: Sources, tz: tzinfo) -> Document:
         Section("verification", "How it is known that it is over", tuple(_verified(found)), ()),
         Section("questions", "Open questions", (Bullets(tuple(questions(found)), boxes=True),), ()),
         Section("thinking", "What we learned", (), _THINKING),
-        Section("again", "Before the bad release may come back", tuple(again(found)), _AGAIN),
+        Section("again", "Before the bad release may come back", tuple(again(found, sources)), _AGAIN),
         Section("actions", "Action items", (), _ACTIONS),
         Section("appendix", "Appendix", tuple(_appendix(found)), ()),
     )
@@ -102,12 +102,12 @@ def _page(title: str, dialect: Dialect, body: str) -> str:
 
 
 def _status(found: Incident) -> Iterator[Block]:
-    run = found.run
+    run, went = found.run, "from" if found.winner else "was to go from"
     rows: list[tuple[Rich, ...]] = [
         (("status",), (found.status,)),
         (("run",), (Q(run.id),)),
         (("target",), (Q(run.plan.target),)),
-        *(((("from" + _of(found, service)),), _went(was, now)) for service, was, now in moves(run, found.winner)),
+        *(((went + _of(found, service),), _went(was, now)) for service, was, now in moves(run, found.winner)),
         (("schema",), (Q(run.plan.schema),)),
         (("record",), (f"{len(found.entries)} lines, hash ", Q(found.head))),
     ]
@@ -139,7 +139,10 @@ def _summary(found: Incident) -> Rich:
         known = times.mitigated >= times.decided
         when = f"After {spoken(times.mitigated - times.decided)} {proven}" if known else f"Later {proven}"
         return (*what, f"{when}. Status: {found.status}.")
-    return (*what, f"No release was proven to serve in it. Status: {found.status}.")
+    back: Rich = ()
+    if put_back(run) and run.plan.running:
+        back = (" What ran before, ", Q(run.plan.running), ", was put back and serves again.")
+    return (*what, "No release was proven to serve in it.", *back, f" Status: {found.status}.")
 
 
 def _times(found: Incident, tz: tzinfo) -> Iterator[Block]:
@@ -192,7 +195,7 @@ def _changed(found: Incident, sources: Sources) -> Iterator[Block]:
     attempt = found.winner or next(iter(run.plan.attempts), None)
     files = tuple((Q(change.path), f": {len(change.diff)} lines") for change in attempt.changes) if attempt else ()
     if files:
-        yield Para(("Files in git that the rollback changed:",))
+        yield Para(("Files in git that the rollback changed:" if found.winner else "Files that it was to change:",))
         yield Bullets(files)
     if run.plan.kept:
         yield Para(("Later commits to its configuration that stay: ", Q(", ".join(run.plan.kept)), "."))
@@ -230,7 +233,9 @@ def _timeline(found: Incident, tz: tzinfo) -> Iterator[Block]:
     rows: list[tuple[Rich, ...]] = []
     for entry, line in zip(entries, lines(entries), strict=True):
         at = entry.at / _NANO
-        rows.append(((_moment(at, UTC),), (_moment(at, tz)[11:],), (f"{line.elapsed:.1f} s",), (Q(line.text),)))
+        here, there = _moment(at, UTC), _moment(at, tz)
+        local = there[11:] if there[:10] == here[:10] else there
+        rows.append(((here,), (local,), (f"{line.elapsed:.1f} s",), (Q(line.text),)))
         if entry.seq in gaps:
             rows.append((("",), ("",), ("",), (f"({spoken(gaps[entry.seq])} without a line)",)))
     yield Table(("UTC", _zone(found.times.decided, tz), "elapsed", "what"), tuple(rows))

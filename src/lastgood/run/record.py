@@ -78,7 +78,7 @@ def record(  # noqa: PLR0911 - one for each way it may stand already, or come ou
             unsaid = condemn(desk, run) if step.pin and run.done[step.pin].details["commit"] else ""
             if unsaid:
                 return _unsettled(step, unsaid)
-            return _settled(step, desk, attempt, f"git has it as {short(done)}")
+            return _settled(step, desk, attempt, f"git has it as {short(done)}", done)
         if not step.tree:
             return _settled(step, desk, attempt, f"git pins {attempt.name} already")
         if merged(step, desk):
@@ -93,7 +93,7 @@ def record(  # noqa: PLR0911 - one for each way it may stand already, or come ou
     if not offered.pushed.ok:
         return _unsettled(step, f"the push did not go through: {offered.pushed.because}")
     seen = f"pushed as {short(offered.commit)} to {desk.group.first.branch}"
-    return _settled(step, desk, attempt, seen)
+    return _settled(step, desk, attempt, seen, offered.commit)
 
 
 def _done(step: RecordStep, tools: Tools, run: Run) -> str:
@@ -163,13 +163,13 @@ def _unsettled(step: RecordStep, because: str) -> StepFailed:
     return StepFailed(step.id, because, Failure.UNSETTLED)
 
 
-def _settled(step: RecordStep, desk: Desk, attempt: Attempt, seen: str) -> StepDone | StepFailed:
-    """Settled means that what git pins resolves to what runs, for every service."""
+def _settled(step: RecordStep, desk: Desk, attempt: Attempt, seen: str, commit: str = "") -> StepDone | StepFailed:
+    """Settled means that what git pins resolves to what runs, for every service. `commit` is ours that says so."""
     for one in step.pins:
         wrong = _unlike(step, one, desk, attempt.part(one.service).image.image.digest, seen)
         if wrong:
             return wrong
-    return StepDone(step.id, seen)
+    return StepDone(step.id, seen, {"commit": commit} if commit else {})
 
 
 def _unlike(step: RecordStep, one: Pinned, desk: Desk, runs: str, seen: str) -> StepFailed | None:
