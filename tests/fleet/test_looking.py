@@ -137,6 +137,12 @@ def test_the_record_on_the_server_grows_only_and_anybody_reads_it(servers: Serve
     assert read == second
     runs = re.findall(rf"(?m)^(\S+) (\S+) pid \d+ (\S+) restart of {TARGET}", read)
     assert len({run for _, _, run in runs}) >= 2
+    theirs = runs[-1][2]  # which the first laptop knows from the servers alone, and leaves to the other
+    found = servers.tells("verify", theirs)
+    assert found["verdict"] == "whole"
+    assert {one["lines"] for one in found["witnesses"] if one["lines"]} == {found["lines"]}
+    assert servers.tells("postmortem", theirs)["target"] == TARGET
+    assert theirs not in servers.does("runs")
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", at) for at, _, _ in runs)
     assert re.search(r"(?m)ended with exit 0: .* was restarted|ended with exit 0", read)
     mode = stat.S_IMODE(int(host.exec("stat", "-c", "%f", AUDIT).stdout, 16))

@@ -14,18 +14,27 @@ from lastgood.model.target import Target
 from lastgood.observe import deploys
 from lastgood.observe.together import Asked, together
 from lastgood.ports import Tools
+from lastgood.record.redact import without
 
 
 def look_at(target: Target, tools: Tools, host: str, repository: str, *, brief: bool = False) -> HostView:
     """One host's containers of the service, and unless `brief` all that only planning has to know."""
     glance = tools.engine.glance(target, repository)
     if brief:
-        return tools.engine.read(_followed(tools, host, glance))
+        return _discreet(tools.engine.read(_followed(tools, host, glance)))
     beside = tuple(c for c in tools.engine.questions(target, repository) if c not in glance)
     meanwhile = Asked(partial(_followed, tools, host, beside))
     others = Asked(partial(_beside_the_engine, target, tools, host))
     near = _followed(tools, host, glance)  # asked before anything is waited for
-    return others.answer()(tools.engine.read((*near, *meanwhile.answer())))
+    return others.answer()(_discreet(tools.engine.read((*near, *meanwhile.answer()))))
+
+
+def _discreet(view: HostView) -> HostView:
+    """Without secrets in what HEALTHCHECKs printed, which becomes a reason in plans, records and messages."""
+    if isinstance(view.containers, Unknown):
+        return view
+    clean = (msgspec.structs.replace(one, health_log=without(one.health_log)) for one in view.containers.value)
+    return msgspec.structs.replace(view, containers=Known(tuple(clean)))
 
 
 def _beside_the_engine(target: Target, tools: Tools, host: str) -> Callable[[HostView], HostView]:
@@ -63,8 +72,9 @@ def _ask(tools: Tools, host: str, commands: tuple[Command, ...]) -> tuple[Comple
 
 
 def probe(tools: Tools, image: Image, containers: tuple[Container, ...]) -> tuple[Look, ...]:
-    """Every probe's one look, expecting `image`."""
-    return tuple(together([partial(one.look, tools.http, image, containers) for one in tools.probes]))
+    """Every probe's one look, expecting `image`; an answer that holds a secret is told without it."""
+    looks = together([partial(one.look, tools.http, image, containers) for one in tools.probes])
+    return tuple(msgspec.structs.replace(look, said=without(look.said)) for look in looks)
 
 
 def pins_containers(views: dict[str, HostView]) -> tuple[Container, ...]:

@@ -199,5 +199,5 @@ class Keeper(Protocol):
         ...
 
     def clean(self, text: str) -> str:
-        """`text` without the secrets that files have shown so far."""
+        """`text` without the secrets that files have shown so far, and without what looks like one."""
         ...

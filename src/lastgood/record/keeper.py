@@ -46,7 +46,7 @@ class RedactingKeeper:
         return content if content is not None and hashlib.sha256(content).hexdigest() == file.sha256 else None
 
     def clean(self, text: str) -> str:
-        """`text` without the secrets that are known by now."""
+        """`text` without the secrets that are known by now, and without what looks like one."""
         return without(text, self._secrets())
 
     def _readable(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:

@@ -19,12 +19,13 @@ class Look(NamedTuple):
     """A kind of credential. The group `secret` is what is masked, the group `name` what it is called, where it is.
 
     None of it is in a text that, in lower case, has none of `signs`. Where case does not matter, the pattern is looked
-    for in the text in lower case: that is many times as fast as to have the pattern ignore it.
+    for in the text in lower case: that is many times as fast as to have the pattern ignore it. Patterns are compiled
+    when they are needed: all of them together take as long as a command has to start.
     """
 
     kind: str
     signs: tuple[bytes, ...]
-    pattern: re.Pattern[bytes]
+    pattern: bytes
     cased: bool = False
 
 
@@ -35,20 +36,18 @@ _QUOTED = r"\"(?:[^\"\\\r\n]|\\.){4,}\"|'[^'\r\n]{4,}'|\\\"[^\"\\\r\n]{4,}\\\"|\
 _WORD = r"\"[^\"\r\n]+\"|'[^'\r\n]+'|[^\s\"'-][^\s\"']*"
 _BARE = r"[^\s\"',;&<>\[{\\][^\s\"',;&<>\\]{3,}"
 _MIXED = r"(?=[^\s\"',;&<>]{0,200}[0-9])[^\s\"',;&<>]{6,}"
-_SIGNS: Final = tuple(
-    b"passw passphrase pwd secret token credential private api cookie salt bearer key dsn pass cred auth sig".split()
-)
+_SIGNS: Final = tuple(b"pass pwd secret token cred private cookie salt bearer key dsn auth".split())
 _LOGIN: Final = "login on a command line"
 _HOOK: Final = "address of a webhook"
 _URL: Final = "password in a URL"
 
 
 def _look(kind: str, signs: str, pattern: str, *, cased: bool = False) -> Look:
-    return Look(kind, tuple(signs.encode().split()), re.compile(pattern.encode(), re.MULTILINE), cased)
+    return Look(kind, tuple(signs.encode().split()), pattern.encode(), cased)
 
 
 def _named(pattern: str, *, cased: bool = False) -> Look:
-    return Look("value of a secret name", _SIGNS, re.compile(pattern.encode(), re.MULTILINE), cased)
+    return Look("value of a secret name", _SIGNS, pattern.encode(), cased)
 
 
 LOOKS: Final[tuple[Look, ...]] = (
@@ -201,7 +200,7 @@ def masked(text: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _spans(look: Look, text: bytes, lower: bytes) -> Iterator[tuple[int, int]]:
-    for found in look.pattern.finditer(text if look.cased else lower):
+    for found in re.compile(look.pattern, re.MULTILINE).finditer(text if look.cased else lower):
         begin, end = found.span("secret")
         secret = text[begin:end].decode(errors="replace").strip("\\\"'[]{}")
         name = found.groupdict().get("name")

@@ -129,10 +129,10 @@ def _went(was: Release | None, now: Release) -> Rich:
 def _summary(found: Incident) -> Rich:
     """One sentence, or two, from facts alone."""
     run, times = found.run, found.times
-    names = [(was.image.name if was else _UNKNOWN, now.image.name) for _, was, now in moves(run, found.winner)]
     what: Rich = (f"A {run.plan.action} of ", Q(run.plan.target))
-    for was, now in names[:1]:
-        what = (*what, " from ", Q(was), " to ", Q(now))
+    for service, was, now in moves(run, found.winner):
+        names = (Q(was.image.name if was else _UNKNOWN), " to ", Q(now.image.name))
+        what = (*what, f", {service} from " if len(run.plan.members) > 1 else " from ", *names)
     what = (*what, f" was approved at {_moment(times.decided, UTC)} UTC, because ", Q(run.plan.because), ". ")
     if times.mitigated is not None:
         proven = "the release that was put back was proven to serve"

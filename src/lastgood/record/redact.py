@@ -56,10 +56,9 @@ def redact(text: bytes, known: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
     return _redacted(text, _any_of(known))
 
 
-def without(text: str, known: Iterable[str]) -> str:
-    """`text` with the values in `known` masked, however they are spelled."""
-    found = _any_of(known)
-    return text if found is None else found.sub(MASK.encode(), _bytes(text)).decode(errors="surrogateescape")
+def without(text: str, known: Iterable[str] = ()) -> str:
+    """As `redact`, of a text."""
+    return redact(_bytes(text), known)[0].decode(errors="surrogateescape")
 
 
 def redact_inspect(content: bytes) -> bytes:

@@ -50,7 +50,7 @@ class Witnessed:
 
 
 def discreet(event: Event, keeper: Keeper) -> Event:
-    """The event, its words without secrets that evidence has shown: programs repeat them in what they say.
+    """The event, its words without secrets: programs repeat them in what they say.
 
     Commands, names and signatures stay, for they are gone by.
     """
