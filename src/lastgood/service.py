@@ -29,7 +29,7 @@ from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, deployed, executor, lease, notes, spelled, trail
+from lastgood.run import adoption, checkout, deployed, executor, lease, notes, pending, spelled, trail
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -312,7 +312,7 @@ class Service:
 
         Raises UsageError where there is none, or more than one.
         """
-        return _only(self.waiting() or self._leased(), "unfinished")
+        return pending.only(self.waiting() or self._leased(), "unfinished")
 
     def waiting(self) -> tuple[str, ...]:
         """The runs of this machine that can be taken up: they stopped half-way, or wait to be settled."""
@@ -320,7 +320,7 @@ class Service:
 
     def unsettled(self) -> str:
         """The one run that production is served by and git does not say yet. Raises UsageError as `unfinished`."""
-        return _only([run for run in self.journal.runs() if self._unsettled(run)], "waiting to be settled")
+        return pending.only([run for run in self.journal.runs() if self._unsettled(run)], "waiting to be settled")
 
     def _leased(self) -> list[str]:
         """The runs that hold leases on the hosts."""
@@ -398,10 +398,3 @@ class Service:
             progress=tell.progress,
             database=lambda service: self.database(group.member(service)),
         )
-
-
-def _only(runs: Sequence[str], what: str) -> str:
-    if len(runs) != 1:
-        said = f"No run is {what}." if not runs else f"{len(runs)} runs are {what}: {', '.join(runs)}."
-        raise UsageError(said, next=("lastgood runs",))
-    return runs[0]

@@ -51,9 +51,7 @@ def _made(session: Session, run: str | None, output: str | None, form: str, dete
 
     theirs = read_text(output) if output is not None else None
     found = record(session, run)
-    made = retold(
-        found.journal, session.places, found.run, found.service, form=form, theirs=theirs, detected=detected
-    )
+    made = retold(found.journal, session.places, found.run, found.service, form=form, theirs=theirs, detected=detected)
     if output is not None:
         replace_text(output, made.text, theirs)
     return made
