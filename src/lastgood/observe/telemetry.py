@@ -14,7 +14,7 @@ from lastgood.model.telemetry import Reading, Recorded, Routing, Span
 from lastgood.model.text import sanitise
 from lastgood.observe.together import Asked
 from lastgood.ports import Telemetry, Tools
-from lastgood.record.redact import redact
+from lastgood.record.redact import without
 
 _NANO = 1_000_000_000
 _LONGEST = 300
@@ -105,7 +105,7 @@ def _cleaned(node: object) -> object:
 
 
 def _clean(text: str) -> str:
-    return sanitise(redact(text.encode(errors="replace"), ())[0].decode(errors="replace"))[:_LONGEST]
+    return sanitise(without(text))[:_LONGEST]
 
 
 def files(step: str, span: Span, found: Readings) -> dict[str, bytes]:
