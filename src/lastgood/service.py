@@ -10,7 +10,6 @@ from lastgood.config.load import Config
 from lastgood.effects.clock import SystemClock
 from lastgood.effects.http import PlainHttp
 from lastgood.git.origin import read_origin
-from lastgood.journal import codec
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
@@ -239,9 +238,7 @@ class Service:
         return report.drift(observed, identify(observed))
 
     def _unsettled(self, run: str) -> bool:
-        if run not in self.journal.runs():
-            return False
-        ended = self.run(run).ended
+        ended = self.run(run).ended if run in self.journal.runs() else None
         return ended is not None and ended.exit is Exit.MITIGATED
 
     def run(self, run: str) -> Run:
@@ -253,8 +250,6 @@ class Service:
 
         Raises Refused for a point of the checklist where it stopped half-way: that is for whoever takes it up.
         """
-        if not self.journal.entries(run_id):
-            notes.over(fold(list(map(codec.read, self.told(run_id)))), event)  # one that goes on elsewhere stays there
         self.adopt(run_id)
         plan = self.run(run_id).plan
         return notes.add(self.desk(plan.target), run_id, event, plan.hosts if plan.action != "check" else ())
@@ -301,10 +296,7 @@ class Service:
             self.post_office.adopted(run_id, new[-1].seq)
 
     def told(self, run_id: str) -> tuple[Line, ...]:
-        """The lines of a run as the hosts have them; nothing is written anywhere.
-
-        Raises UsageError where no host knows the run, Refused where one cannot be read and no other knows it.
-        """
+        """The lines of a run as the hosts have them; raises as `adoption.told` does, and nothing is written."""
         return adoption.told(run_id, self._workshop.files, self.targets())
 
     def unfinished(self) -> str:

@@ -10,6 +10,8 @@ from lastgood.model.errors import UsageError
 from lastgood.model.event import Ticked
 from lastgood.model.text import sanitise
 from lastgood.record.checks import standing
+from lastgood.run.notes import over
+from lastgood.run.witnesses import told
 from lastgood.service import Service
 from lastgood.wiring import who
 
@@ -44,6 +46,8 @@ def ticked(listed: Checklist, name: str, how: str, *, skipped: bool, because: st
 
 def note(service: Service, run_id: str, said: Sequence[Ticked], tell: Callable[[str], None]) -> None:
     """Write down what a person says, here and on the run's hosts. Raises Refused where the run stopped half-way."""
+    if said and not service.journal.entries(run_id):
+        over(told(service.told(run_id)), said[0])  # one that goes on elsewhere is not taken over for that
     for one in said:
         service.note(run_id, one)
         tell(f"{one.text}: {'skipped' if one.skipped else 'done'}")
