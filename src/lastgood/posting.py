@@ -191,7 +191,11 @@ class PostOffice:
                 found = journal.find(name)
                 messages = [one for one in stopped(journal, outbox, self._here, anywhere=True) if one.run == found]
             if len(messages) != 1:
-                what = f"{found} waits for nobody." if not messages else f"Several begin with {found}."
+                what = (
+                    f"{sanitise(found)} waits for nobody, or is not known."
+                    if not messages
+                    else f"Several begin with {found}."
+                )
                 raise UsageError(what, next=("lastgood outbox", "lastgood runs"))
             (one,) = messages
             return one, acknowledged(journal, outbox, one), one.seq > theirs(outbox, one.run)

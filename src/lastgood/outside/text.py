@@ -53,14 +53,15 @@ def weight(message: Message) -> str:
 
 def facts(message: Message) -> tuple[tuple[str, str], ...]:
     """The known facts, named, those that are empty left out."""
+    asked = message.run.startswith(ASKED)
     pairs = (
         ("for", message.who),
-        ("ask" if message.run.startswith(ASKED) else "run", message.run),
+        ("ask" if asked else "run", message.run),
         ("time", when(message.at)),
         ("state", state(message)),
         ("ran before", message.running),
         ("goes back to", message.to),
-        ("approved by", message.by),
+        ("command by" if asked else "approved by", message.by),
         ("evidence", message.evidence),
     )
     return tuple((name, value) for name, value in pairs if value)
