@@ -5,7 +5,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from postal import Postal, Told, end
+from postal import Postal, Told, end, side_by_side
 from test_escalation import RUN, begun
 
 from lastgood.cli import afterwards, unattended
@@ -81,6 +81,12 @@ def test_a_timer_that_meets_the_same_every_minute_must_call_each_person_once(
     said = plain(postal.posts()[0].message)
     assert f"lastgood ack {made.message.run}" in said
     assert said.startswith("lastgood needs a person: rollback of shop-api/prod: needs a person")
+
+
+def test_two_timers_that_meet_the_same_at_once_must_ask_once(postal: Postal) -> None:
+    made: list[Ask | None] = []
+    side_by_side(4, lambda: made.append(asks(postal)))
+    assert len([one for one in made if one]) == len(stands(postal)) == 1
 
 
 def test_another_cause_and_another_target_must_be_calls_of_their_own(postal: Postal, ann: Told) -> None:

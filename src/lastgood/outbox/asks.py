@@ -34,6 +34,11 @@ def ask(outbox: Outbox, message: Message, wait: float, now: int) -> Ask | None:
 
     What was not met for an hour is met anew, even where somebody had it: it was over in between. Raises NeedsHuman.
     """
+    with outbox.at_once():
+        return _asked(outbox, message, wait, now)
+
+
+def _asked(outbox: Outbox, message: Message, wait: float, now: int) -> Ask | None:
     cause = _cause(message)
     same = [one for one in known(outbox) if one.message.target == message.target and one.cause == cause]
     for one in same:

@@ -182,8 +182,18 @@ class Outbox:
             return tuple(_post(*row) for row in rows)
 
     @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is read and changed meanwhile is one change: no other process comes between."""
+        with self._writing():
+            yield
+
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._told() as db:
+            inside: bool = db.in_transaction
+            if inside:  # part of a larger change
+                yield db
+                return
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
