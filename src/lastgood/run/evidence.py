@@ -62,8 +62,11 @@ def discreet(event: Event, keeper: Keeper) -> Event:
         case Said(text=text):
             return Said(keeper.clean(text))
         case LogErrors(found=found):
-            clean = (msgspec.structs.replace(one, example=keeper.clean(one.example)) for one in found)
-            return msgspec.structs.replace(event, found=tuple(clean))
+            clean = ((keeper.clean(one.signature), keeper.clean(one.example)) for one in found)
+            pairs = zip(found, clean, strict=True)
+            return msgspec.structs.replace(
+                event, found=tuple(msgspec.structs.replace(one, signature=s, example=e) for one, (s, e) in pairs)
+            )
         case RunEnded(because=because):
             return msgspec.structs.replace(event, because=tuple(map(keeper.clean, because)))
         case _:

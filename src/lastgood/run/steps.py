@@ -51,7 +51,7 @@ from lastgood.run import aside, caching, checkout, flows
 from lastgood.run.desk import Desk, repository
 from lastgood.run.doing import Doing, Outcome, Sights, seen
 from lastgood.run.evidence import from_outside, keep_rendered, keep_sample
-from lastgood.run.gate import dependency_down, unseen
+from lastgood.run.gate import dependency_down, take, unseen
 from lastgood.run.pictures import Picture
 from lastgood.run.record import pin, record
 from lastgood.run.watching import watched
@@ -314,7 +314,7 @@ def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     decision, sample, kept = caching.watched(step, doing, target, asked)
     keep_sample(step, doing, decision, sample)
     if isinstance(decision, Passed):
-        return _passed(step, doing, hosts, decision)
+        return _passed(step, doing, hosts, decision.because)
     blind = unseen(sample)
     answering = tuple(host for host in hosts if host not in blind)
     if blind and doing.run.plan.alone and answering:
@@ -332,24 +332,35 @@ def _gate(step: VerifyStep, doing: Doing, hosts: tuple[str, ...]) -> Outcome:
     return StepFailed(step.id, decision.because, kind, decision.signature)
 
 
-def _passed(step: VerifyStep, doing: Doing, hosts: tuple[str, ...], decision: Passed) -> Outcome:
+def _passed(step: VerifyStep, doing: Doing, hosts: tuple[str, ...], because: str) -> Outcome:
     """The gate passed: the user flows have to work as well, and what they did must not have brought it down."""
     tried = flows.tried(step, doing)
-    broken = flows.broken(step, tried)
-    if tried and not broken:
-        asked = question(step, doing, seen(hosts[0], doing))
-        once = msgspec.structs.replace(asked.limits, passes=1, window=0.0)
-        target = msgspec.structs.replace(doing.target, hosts=hosts)
-        after, sample, kept = caching.watched(step, doing, target, msgspec.structs.replace(asked, limits=once))
-        if not isinstance(after, Passed):
-            keep_sample(step, doing, after, sample)
-            kind = Failure.IN_DOUBT if unseen(sample) else Failure.ELSEWHERE if kept else Failure.RELEASE
-            return StepFailed(step.id, f"after the user flows: {after.because}", kind, after.signature)
-    if broken:
-        return broken
+    failed = _after_flows(step, doing, hosts, flows.broken(step, tried)) if tried else None
+    if failed:
+        return failed
     without = {WITHOUT: " ".join(gone)} if (gone := tuple(h for h in step.hosts if h not in hosts)) else {}
-    said = "; ".join((f"every container runs {step.image.image.name}", decision.because, *flows.praise(tried)))
+    said = "; ".join((f"every container runs {step.image.image.name}", because, *flows.praise(tried)))
     return StepDone(step.id, said, without | flows.details(tried))
+
+
+def _after_flows(
+    step: VerifyStep, doing: Doing, hosts: tuple[str, ...], broken: StepFailed | None
+) -> StepFailed | None:
+    """What is wrong once the flows were tried: one that failed, unless a dependency did, or the gate by now."""
+    asked = question(step, doing, seen(hosts[0], doing))
+    once = msgspec.structs.replace(asked.limits, passes=1, window=0.0)
+    target = msgspec.structs.replace(doing.target, hosts=hosts)
+    if broken is None:
+        after, sample, kept = caching.watched(step, doing, target, msgspec.structs.replace(asked, limits=once))
+        if isinstance(after, Passed):
+            return None
+        keep_sample(step, doing, after, sample)
+        kind = Failure.IN_DOUBT if unseen(sample) else Failure.ELSEWHERE if kept else Failure.RELEASE
+        broken = StepFailed(step.id, f"after the user flows: {after.because}", kind, after.signature)
+    else:
+        sample = take(target, doing.tools, asked, doing.tools.clock.monotonic())
+    down = dependency_down(sample)
+    return StepFailed(step.id, f"{broken.because}; {down}", Failure.ELSEWHERE) if down else broken
 
 
 def question(step: VerifyStep, doing: Doing, view: HostView) -> Question:
