@@ -73,6 +73,11 @@ def test_a_server_that_is_gone_leaves_it_in_doubt(database: Database) -> None:
     name = database.name
 
     def vanishes(_: Child) -> None:
+        # Whoever is connected by then, or about to be, is sent away.
+        keep_out = f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'
+        send_away = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 - a name of ours
+        database.server.sql("postgres", keep_out)
+        database.server.sql("postgres", send_away)
         database.server.sql("postgres", f'ALTER DATABASE "{name}" RENAME TO "{name} away"')
 
     done = goes(database, vanishes)

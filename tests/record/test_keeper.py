@@ -70,3 +70,15 @@ def test_a_picture_must_be_kept_byte_for_byte_or_not_at_all(tmp_path: Path) -> N
     assert found.lost == ()
     found, content = kept(tmp_path, **{"page.png": png + bytes(3 * MIB)})
     assert (content, found.lost) == ({}, ("page.png was not kept: it is too large a picture",))
+
+
+def test_a_password_that_the_plan_names_anyhow_must_leave_words_readable_and_be_masked_in_files(tmp_path: Path) -> None:
+    keeper = RedactingKeeper(str(tmp_path))
+    inspect = b'[{"Config": {"Env": ["DB_PASSWORD=shop", "API_TOKEN=9f8e7d6c5b"]}}]'
+    found = keeper.keep({"inspect.json": inspect, "log.txt": b"shop and 9f8e7d6c5b"})
+    assert [Path(found.folder, one.file).read_bytes() for one in found.files if one.name == "log.txt"] == [
+        b"<redacted> and <redacted>"
+    ]
+    said = "envs/prod/apps/shop-api/prices.json is not in git; 9f8e7d6c5b"
+    assert keeper.clean(said, named="rollback of shop-api") == said.replace("9f8e7d6c5b", "<redacted>")
+    assert "<redacted>-api" in keeper.clean(said)

@@ -198,6 +198,6 @@ class Keeper(Protocol):
         """What is in a file that was kept; None where it is not there, or not what was kept."""
         ...
 
-    def clean(self, text: str) -> str:
-        """`text` without the secrets that files have shown so far, and without what looks like one."""
+    def clean(self, text: str, named: str = "") -> str:
+        """`text` without the secrets that files have shown so far, but those in `named`, and what looks like one."""
         ...

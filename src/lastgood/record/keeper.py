@@ -45,9 +45,12 @@ class RedactingKeeper:
         content = read(f"{self._folder}/{file.file}")
         return content if content is not None and hashlib.sha256(content).hexdigest() == file.sha256 else None
 
-    def clean(self, text: str) -> str:
-        """`text` without the secrets that are known by now, and without what looks like one."""
-        return without(text, self._secrets())
+    def clean(self, text: str, named: str = "") -> str:
+        """`text` without the secrets that are known by now, and without what looks like one.
+
+        A password that stands in `named`, as `shop` does in a plan for shop-api, hides nothing where it is masked.
+        """
+        return without(text, frozenset(one for one in self._secrets() if one not in named))
 
     def _readable(self, files: dict[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
         """The files with what they name as secret masked; what cannot be read cannot be redacted, so it is not kept."""

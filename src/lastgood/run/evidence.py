@@ -44,31 +44,31 @@ class Witnessed:
         """What is in a file that was kept."""
         return self._keeper.kept(file)
 
-    def clean(self, text: str) -> str:
+    def clean(self, text: str, named: str = "") -> str:
         """As the keeper does."""
-        return self._keeper.clean(text)
+        return self._keeper.clean(text, named)
 
 
-def discreet(event: Event, keeper: Keeper) -> Event:
+def discreet(event: Event, keeper: Keeper, named: str = "") -> Event:
     """The event, its words without secrets: programs repeat them in what they say.
 
-    Commands, names and signatures stay, for they are gone by.
+    Commands, names and signatures stay, for they are gone by, and so does what is `named` anyhow: a plan's own words.
     """
+    clean = partial(keeper.clean, named=named)
     match event:
         case StepDone(seen=seen):
-            return msgspec.structs.replace(event, seen=keeper.clean(seen))
+            return msgspec.structs.replace(event, seen=clean(seen))
         case StepFailed(because=because) | Judged(because=because):
-            return msgspec.structs.replace(event, because=keeper.clean(because))
+            return msgspec.structs.replace(event, because=clean(because))
         case Said(text=text):
-            return Said(keeper.clean(text))
+            return Said(clean(text))
         case LogErrors(found=found):
-            clean = ((keeper.clean(one.signature), keeper.clean(one.example)) for one in found)
-            pairs = zip(found, clean, strict=True)
+            told = ((one, clean(one.signature), clean(one.example)) for one in found)
             return msgspec.structs.replace(
-                event, found=tuple(msgspec.structs.replace(one, signature=s, example=e) for one, (s, e) in pairs)
+                event, found=tuple(msgspec.structs.replace(one, signature=s, example=e) for one, s, e in told)
             )
         case RunEnded(because=because):
-            return msgspec.structs.replace(event, because=tuple(map(keeper.clean, because)))
+            return msgspec.structs.replace(event, because=tuple(map(clean, because)))
         case _:
             return event
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
+import msgspec
+
 from lastgood import __version__
 from lastgood.journal.fold import fold
 from lastgood.journal.store import new_run_id
@@ -329,7 +331,12 @@ class _Execution:
     def _append(self, event: Event) -> None:
         with self._lock:  # preparations run side by side and journal their children
             now = self._desk.shared.clock.now()
-            self._added(self._desk.journal.append(self._run, discreet(event, self._keeper), now))
+            self._added(self._desk.journal.append(self._run, discreet(event, self._keeper, self._named()), now))
+
+    def _named(self) -> str:
+        """The plan in words, which are no secrets."""
+        first = self._entries[0].event if self._entries else None
+        return msgspec.json.encode(first.plan).decode() if isinstance(first, RunStarted) else ""
 
     def _added(self, entry: Entry) -> None:
         """A line has come to the journal; before it perhaps what people said of the run meanwhile."""
