@@ -44,8 +44,14 @@ def situations(world: World) -> Iterator[Live]:
 def _healthy(world: World) -> Iterator[Live]:
     world.ship(API, "good-1")
     world.ship(WEB, "good-1")
+    wait_until(lambda: _well(world), "every HEALTHCHECK passes")
     yield Live("an api that works", API, Scenario.HEALTHY, Action.NOTHING)
     yield Live("a page that works", WEB, Scenario.HEALTHY, Action.NOTHING)
+
+
+def _well(world: World) -> bool:
+    """Whether every HEALTHCHECK passes: what is starting is not known to be healthy."""
+    return all(one.health in {"", "healthy"} for service in (API, WEB) for one in world.running(service))
 
 
 def _frontend(world: World) -> Iterator[Live]:
