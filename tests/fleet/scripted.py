@@ -18,6 +18,7 @@ from lastgood.model.errors import Exit
 from sandbox.fleet import HOME_GO, HOME_WEB, FleetWorld
 from sandbox.hosts import CHECKOUT, STATE, Host
 from sandbox.run import run, wait_until
+from tests.journal.noted import noted
 
 APP = "axinova-home"
 ENV = "prod"
@@ -299,16 +300,6 @@ class Session:
 
     def _has(self, kind: str, step: str) -> bool:
         return noted(self._state, kind, step)
-
-
-def noted(state: str, kind: str, step: str) -> bool:
-    """Whether a journal has such a line of a step: asked often, so it is left to SQLite."""
-    path = Path(state) / "lastgood/journal.db"
-    if not path.exists():
-        return False
-    question = "SELECT 1 FROM events WHERE kind = ? AND json_extract(CAST(event AS TEXT), '$.step') = ? LIMIT 1"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
-        return db.execute(question, (kind, step)).fetchone() is not None
 
 
 def journal(state: str) -> list[tuple[str, str, dict[str, Any]]]:

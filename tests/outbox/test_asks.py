@@ -1,7 +1,6 @@
 """A command that ends without a run calls people too: once for each cause, until somebody has it or it is over."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -28,7 +27,7 @@ from lastgood.model.event import Run, RunEnded, StepStarted
 from lastgood.model.message import Acknowledged, Ask, Kind, Message
 from lastgood.model.report import Health
 from lastgood.outbox.asks import ask, known, settled, standing
-from lastgood.outbox.escalation import Contact, acknowledge, escalate
+from lastgood.outbox.escalation import acknowledge, escalate
 from lastgood.outbox.store import Outbox
 from lastgood.outside.text import plain
 from tests.journal.sample import lined
@@ -38,24 +37,6 @@ def message(
     what: str = "12 errors since 03:04: a rollback would not cure this.", target: str = "shop-api/prod"
 ) -> Message:
     return Message("", 1, Kind.STOPPED, 0, target, "rollback", what, services=("shop-api",), exit=8, next=("look",))
-
-
-@pytest.fixture
-def ann() -> Told:
-    return Told("contact:ann", kinds=frozenset())
-
-
-@pytest.fixture
-def bo() -> Told:
-    return Told("contact:bo", kinds=frozenset())
-
-
-@pytest.fixture
-def postal(tmp_path: Path, ann: Told, bo: Told) -> Postal:
-    made = Postal(tmp_path, ann, bo)
-    made.contacts = (Contact("contact:ann", "ann", 0), Contact("contact:bo", "bo", 900, ("prod",)))
-    made.collects()
-    return made
 
 
 def asks(postal: Postal, wanted: Message | None = None, wait: float = 0.0) -> Ask | None:

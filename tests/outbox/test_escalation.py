@@ -33,24 +33,6 @@ def begun(action: str = "rollback", target: str = "shop-api/prod") -> RunStarted
     return msgspec.structs.replace(event, plan=plan, consent=consent)
 
 
-@pytest.fixture
-def ann() -> Told:
-    return Told("contact:ann", kinds=frozenset())
-
-
-@pytest.fixture
-def bo() -> Told:
-    return Told("contact:bo", kinds=frozenset())
-
-
-@pytest.fixture
-def postal(tmp_path: Path, ann: Told, bo: Told) -> Postal:
-    made = Postal(tmp_path, ann, bo)
-    made.contacts = (Contact("contact:ann", "ann", 0), Contact("contact:bo", "bo", 900, ("prod",)))
-    made.collects()
-    return made
-
-
 def stops(postal: Postal, run: str = RUN, code: Exit = Exit.NEEDS_HUMAN) -> Message:
     failed = StepFailed("1.verify", "it answers 500", Failure.RELEASE)
     postal.writes(run, begun(), StepStarted("1.verify"), failed, end(code, "Nothing passed."))

@@ -18,6 +18,7 @@ from shop import API, ENV, Shop
 
 from lastgood.model.errors import Exit
 from sandbox.run import run, wait_until
+from tests.journal.noted import noted
 
 ROLLBACK = ("rollback", API, ENV, "--yes")
 
@@ -102,16 +103,6 @@ def begin(shop: Shop, *words: str, on: Mapping[str, str] | None = None) -> Itera
         if process.poll() is None:
             process.kill()
             process.communicate()
-
-
-def noted(state: str, kind: str, step: str) -> bool:
-    """Whether a journal has such a line of a step: asked often, so it is left to SQLite."""
-    path = Path(state) / "lastgood/journal.db"
-    if not path.exists():
-        return False
-    question = "SELECT 1 FROM events WHERE kind = ? AND json_extract(CAST(event AS TEXT), '$.step') = ? LIMIT 1"
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
-        return db.execute(question, (kind, step)).fetchone() is not None
 
 
 def journal(state: str) -> list[Line]:

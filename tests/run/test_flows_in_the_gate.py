@@ -97,6 +97,18 @@ def test_a_flow_that_cannot_be_tried_must_be_told_and_say_nothing_about_a_releas
     assert (details[UNTRIED], FLOWS in details, flow.tried) == ("buy could not be tried: no browser", False, ["v2"])
 
 
+def test_a_flow_that_is_declared_no_more_must_not_count_as_one_that_works(tmp_path: Path) -> None:
+    world, flow = shop(tmp_path, lambda *_: passed(("look",)))
+    world.flows = ()  # what was planned stands in the target still
+    assert world.rollback().exit is Exit.DONE
+    run = world.run()
+    assert run
+    details = run.done["1.verify"].details
+    assert (details[UNTRIED], FLOWS in details, flow.tried) == (
+        "buy could not be tried: lastgood.yaml does not declare it any more", False, [],
+    )  # fmt: skip
+
+
 def test_no_release_must_be_blamed_for_a_flow_that_fails_while_its_database_is_down(tmp_path: Path) -> None:
     def breaks(world: Shop, _: Stage) -> FlowRun:
         world.outside.engine.boxes["shop-db-1"].begun = None

@@ -8,12 +8,13 @@ import msgspec
 
 from lastgood.model.details import FLOWS, UNTRIED
 from lastgood.model.event import Failure, StepFailed
-from lastgood.model.flow import FlowRun, FlowState
+from lastgood.model.flow import FlowRun, FlowState, untried
 from lastgood.model.step import VerifyStep
 from lastgood.model.text import sanitise
 from lastgood.ports import Declared, Stage
 from lastgood.run import caching
 from lastgood.run.doing import Doing
+from lastgood.run.evidence import keep
 
 _PAUSE = 1.0
 
@@ -27,16 +28,21 @@ class Tried(NamedTuple):
 
 def tried(step: VerifyStep, doing: Doing) -> tuple[Tried, ...]:
     """The step's flows, one after the other, up to the first that fails however often it is tried."""
-    if doing.tools.stage is None or not step.flows:
-        return ()
-    stage, found = doing.tools.stage(step.image.image), list[Tried]()
-    for declared in (one for one in doing.tools.flows if one.name in step.flows):
-        doing.tell(f"user flow: {sanitise(declared.name)}")
-        found.append(Tried(declared.name, caching.tried(step, doing, stage, partial(_often, declared))))
+    found, declared = list[Tried](), {one.name: one for one in doing.tools.flows}
+    for name in step.flows:
+        doing.tell(f"user flow: {sanitise(name)}")
+        found.append(Tried(name, _tried(step, doing, declared.get(name))))
         _keep(step, doing, found[-1])
         if found[-1].run.state is FlowState.FAILED:
             break
     return tuple(found)
+
+
+def _tried(step: VerifyStep, doing: Doing, declared: Declared | None) -> FlowRun:
+    """One of them; what the configuration declares no more, as it may when a run is taken up, was not tried."""
+    if declared is None or doing.tools.stage is None:
+        return untried("lastgood.yaml does not declare it any more")
+    return caching.tried(step, doing, doing.tools.stage(step.image.image), partial(_often, declared))
 
 
 def broken(step: VerifyStep, flows: Sequence[Tried]) -> StepFailed | None:
@@ -56,8 +62,8 @@ def praise(flows: Sequence[Tried]) -> tuple[str, ...]:
 def details(flows: Sequence[Tried]) -> dict[str, str]:
     """What the journal keeps of them, for the checklist."""
     worked = ", ".join(sanitise(name) for name, run in flows if _worked(run))
-    untried = "; ".join(_untried(name, run) for name, run in flows if not _worked(run))
-    return ({FLOWS: worked} if worked else {}) | ({UNTRIED: untried} if untried else {})
+    rest = "; ".join(_untried(name, run) for name, run in flows if not _worked(run))
+    return ({FLOWS: worked} if worked else {}) | ({UNTRIED: rest} if rest else {})
 
 
 def _worked(run: FlowRun) -> bool:
@@ -84,7 +90,4 @@ def _keep(step: VerifyStep, doing: Doing, one: Tried) -> None:
     stem = f"flow-{step.id}-{''.join(c if c.isascii() and c.isalnum() else '-' for c in one.name)[:40]}"
     told = msgspec.json.encode({"flow": one.name, "state": one.run.state, "steps": one.run.steps})
     files = {f"{stem}-{name}": content for name, content in one.run.files.items()}
-    try:
-        doing.keeper.keep({f"{stem}.json": msgspec.json.format(told, indent=2), **files})
-    except OSError as error:
-        doing.tell(f"evidence cannot be kept: {sanitise(error.strerror or str(error))}")
+    keep(doing, {f"{stem}.json": msgspec.json.format(told, indent=2), **files})
