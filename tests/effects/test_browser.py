@@ -16,6 +16,7 @@ from lastgood.effects.pixels import one_colour
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.visit import Errand, Move, Visit
 from tests.effects.pages import PASSWORD, Server, serving
+from tests.standin.held import LONG
 
 BROWSER = LocalBrowser(os.environ)
 
@@ -40,7 +41,7 @@ def visited(url: str, *seconds: float) -> Visit:
     for limit in (*seconds, 40.0):
         begun = time.monotonic()
         found = BROWSER.visit(Errand((Move("goto", url),), seconds=limit))
-        assert time.monotonic() - begun < limit + 6
+        assert time.monotonic() - begun < limit + LONG / 2
         if isinstance(found, Known):
             return found.value
     raise AssertionError(found)

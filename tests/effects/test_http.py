@@ -13,6 +13,7 @@ import pytest
 from lastgood.effects.http import BODY_LIMIT, PlainHttp
 from lastgood.model.facts import Known, Unknown
 from lastgood.ports import Response
+from tests.standin.held import LONG, not_held
 
 TLS = Path(__file__).parent / "tls"
 Serve = Callable[[Callable[[socket.socket], None]], int]
@@ -141,10 +142,9 @@ def test_no_server_must_hold_us_beyond_the_deadline(
     serve: Serve, scheme: str, handle: Callable[[socket.socket], None]
 ) -> None:
     port = serve(handle if scheme == "http" else _over_tls(handle) if handle is not _silent else _silent)
-    begun = time.monotonic()
-    said = reason(_trusting().ask(f"{scheme}://localhost:{port}/", timeout=0.4))
+    with not_held():
+        said = reason(_trusting().ask(f"{scheme}://localhost:{port}/", timeout=0.4))
     assert said == "no answer within 0.4 s"
-    assert time.monotonic() - begun < 1.5
 
 
 def _over_tls(handle: Callable[[socket.socket], None]) -> Callable[[socket.socket], None]:
@@ -178,9 +178,8 @@ def test_many_silent_addresses_must_share_the_deadline(serve: Serve, monkeypatch
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [silent, silent, good])
         assert value(PlainHttp().ask("http://many.example/", timeout=1.0)).status == 200
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [silent] * 50)
-        begun = time.monotonic()
-        assert reason(PlainHttp().ask("http://many.example/", timeout=0.5)) == "no answer within 0.5 s"
-        assert time.monotonic() - begun < 1.5
+        with not_held():
+            assert reason(PlainHttp().ask("http://many.example/", timeout=0.5)) == "no answer within 0.5 s"
 
 
 def test_a_name_server_that_does_not_answer_must_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,9 +299,10 @@ def test_a_request_without_a_body_must_not_claim_one(serve: Serve) -> None:
 
 def test_a_server_that_does_not_take_the_body_must_be_left_at_the_deadline(serve: Serve) -> None:
     released = threading.Event()
-    port = serve(lambda _: (released.wait(10), None)[1])
-    begun = time.monotonic()
-    answer = PlainHttp().ask(f"http://127.0.0.1:{port}/", method="POST", body=b"x" * (32 * 1024 * 1024), timeout=0.4)
+    port = serve(lambda _: (released.wait(LONG), None)[1])
+    with not_held():
+        answer = PlainHttp().ask(
+            f"http://127.0.0.1:{port}/", method="POST", body=b"x" * (32 * 1024 * 1024), timeout=0.4
+        )
     released.set()
     assert answer == Unknown("no answer within 0.4 s")
-    assert time.monotonic() - begun < 5

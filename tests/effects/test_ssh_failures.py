@@ -12,6 +12,7 @@ from sshd import Server
 
 from lastgood.effects.hosts import Processes
 from lastgood.model.command import Child, Command, Completed
+from tests.standin.held import not_held
 
 
 def failure(server: Server, processes: Processes) -> str:
@@ -60,13 +61,12 @@ def test_without_an_ssh_program_that_must_be_said(
 
 def test_a_host_that_takes_connections_and_is_silent_must_not_hold_anybody(fresh: Server, processes: Processes) -> None:
     fresh.signal_listener(signal.SIGSTOP)
-    begun = time.monotonic()
-    done = processes.run(at(fresh, "true", timeout=1))
+    with not_held():
+        done = processes.run(at(fresh, "true", timeout=1))
     assert "no answer from ssh://shop" in done.failure
-    assert time.monotonic() - begun < 2
-    answers = together(5, processes, at(fresh, "true", timeout=20))
+    with not_held():
+        answers = together(5, processes, at(fresh, "true", timeout=20))
     assert {answer.failure for answer in answers} == {"ssh://shop cannot be reached: no answer"}
-    assert time.monotonic() - begun < 12
 
 
 def test_a_connection_that_breaks_in_the_middle_must_be_told_and_the_next_command_make_a_new_one(
@@ -106,10 +106,9 @@ def test_what_may_still_run_on_a_host_that_vanished_must_be_called_loose(
 def test_a_frozen_host_must_hold_a_command_no_longer_than_its_time(fresh: Server, processes: Processes) -> None:
     assert processes.run(at(fresh, "true")).ok
     fresh.signal_sessions(signal.SIGSTOP)
-    begun = time.monotonic()
-    done = processes.run(at(fresh, "true", timeout=1))
+    with not_held():
+        done = processes.run(at(fresh, "true", timeout=1))
     assert (done.status, done.failure, done.loose) == (None, "killed after 1 s", True)
-    assert time.monotonic() - begun < 8
     fresh.signal_sessions(signal.SIGCONT)
     assert processes.run(at(fresh, "true")).ok
 
@@ -137,7 +136,7 @@ def test_a_closed_connection_must_leave_no_process_and_no_folder(fresh: Server) 
     processes.close()
     processes.close()
     assert not folder.exists()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while fresh.sessions() and time.monotonic() < end:
         time.sleep(0.02)
     assert not fresh.sessions()

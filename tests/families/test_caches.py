@@ -1,6 +1,5 @@
 """Every kind of cache must be purged at once and wholly, fail in words without secrets, and be checked unnoticed."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from lastgood.model.errors import ConfigError
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.ports import Cache, Edge, Response
 from tests.standin.cdn import ZONE, Cdn, Cloudflare, Fastly, Varnish
+from tests.standin.held import not_held
 from tests.standin.services import Answer
 
 CONFIG = "environments: {{prod: {{hosts: [local]}}}}\nservices:\n  web:\n    cdn: {cdn}\n"
@@ -188,9 +188,8 @@ def test_a_program_must_be_found_where_it_will_be_run(bench_of: Any, tmp_path: P
     script.write_text("#!/bin/sh\nsleep 60\n")
     script.chmod(0o755)
     assert isinstance(bench.cache(tmp_path, run=["./purge.sh"]).check(), Known)
-    begun = time.monotonic()
-    refused(bench.cache(tmp_path, run=["./purge.sh"], timeout="500ms").purge())
-    assert time.monotonic() - begun < 5
+    with not_held():
+        refused(bench.cache(tmp_path, run=["./purge.sh"], timeout="500ms").purge())
 
 
 @pytest.mark.parametrize(

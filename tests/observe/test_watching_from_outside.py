@@ -1,7 +1,6 @@
 """Sources of telemetry asked at once: who is late or breaks takes nothing away, and what they say is made harmless."""
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -11,6 +10,7 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.telemetry import Figure, Reading, Recorded, Routed, Router, Routing, Series, Server, Span, Written
 from lastgood.observe.telemetry import Asking, checks, files, watched
 from lastgood.ports import Telemetry, Tools
+from tests.standin.held import LONG, not_held
 
 SPAN = Span(1_790_000_000, 1_790_001_800)
 SERIES = Known(Series("per second", 15, ((SPAN.begin, 2.0),)))
@@ -26,7 +26,7 @@ class Source:
     def look(self, span: Span) -> Reading:
         self.asked.append(span)
         if self.reading is None:
-            threading.Event().wait(30)
+            threading.Event().wait(LONG)
         if isinstance(self.reading, Exception):
             raise self.reading
         return self.reading or Reading()
@@ -46,9 +46,8 @@ def tools(**sources: Source) -> Tools:
 
 def test_who_is_late_or_breaks_must_take_nothing_away_from_the_others() -> None:
     sources = {"a": Source(None), "b": Source(ZeroDivisionError("x")), "c": Source(Reading({Figure.REQUESTS: SERIES}))}
-    begun = time.monotonic()
-    found = Asking(tools(**sources), SPAN, 0.2).answers()
-    assert time.monotonic() - begun < 1.5
+    with not_held():
+        found = Asking(tools(**sources), SPAN, 0.2).answers()
     assert found["a"] == Unknown("no answer in time")
     assert found["b"] == Unknown("ZeroDivisionError: x")
     assert found["c"] == Known(Reading({Figure.REQUESTS: SERIES}))

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.telemetry import Figure, Reading, Series, Span
 from lastgood.ports import Tools
 from tests.standin.fate import ANSWERS_500, GOOD
+from tests.standin.held import LONG, not_held
 from tests.standin.world import World
 
 
@@ -31,7 +31,7 @@ class Source:
     def look(self, span: Span) -> Reading:
         self.spans.append(span)
         if self.does == "hangs":
-            threading.Event().wait(60)
+            threading.Event().wait(LONG)
         if self.does == "raises":
             raise RuntimeError("password=hunter22")
         series = Known(Series("per second", 15, ((span.begin, 1.0), (span.end, 2.0))))
@@ -103,11 +103,9 @@ def test_before_and_at_the_end_what_was_seen_must_be_kept_without_secrets(watche
 @pytest.mark.parametrize("does", ["hangs", "raises", "cannot be made"])
 def test_one_that_hangs_or_breaks_must_not_delay_or_fail_a_rollback(watched: WatchedWorld, does: str) -> None:
     watched.sources = None if does == "cannot be made" else {"metrics": Source(does), "other": Source("answers")}
-    begun = time.monotonic()
-    assert watched.rollback().exit is Exit.DONE
-    took = time.monotonic() - begun
+    with not_held():
+        assert watched.rollback().exit is Exit.DONE
     assert state(watched) == (["v1"], "v1", False)
-    assert does != "hangs" or 4 <= took < 10  # two seconds before, two at the end
     assert len(kept(watched)) == (0 if does == "cannot be made" else 2)
 
 

@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.standin.held import LONG
+
 Json = Any
 PAGE: Final = b"<!DOCTYPE html><html><title>Sign in</title><body>s3cret-page \x1b[31m</body></html>"
 
@@ -107,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not trouble:
                 self._raw(answer.status, answer.body, answer.headers)
         elif trouble == "silent":
-            time.sleep(30)
+            time.sleep(LONG)
         elif trouble == "redirect":
             self._raw(302, b"", {"Location": f"{service.url}/login?token=s3cret-page"})
         elif trouble == "busy":
