@@ -109,6 +109,17 @@ def test_a_wrong_bit_without_compression_is_found_by_the_checksum(orders: Client
     assert "is not what was backed up" in failed(kept.verify(orders, made.path, made.sha256)).reason
 
 
+def test_where_no_checksum_can_be_made_a_backup_is_not_called_good(
+    orders: Client, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = saved(orders, folder)
+    broken = tmp_path / "sha256sum"
+    broken.write_text("#!/bin/sh\necho 'Input/output error' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert "Input/output error" in failed(kept.verify(orders, made.path)).reason
+
+
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

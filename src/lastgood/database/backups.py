@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -17,6 +18,7 @@ from lastgood.model.database import Backup, Failed, Format, Overview
 from lastgood.model.errors import LastgoodError, NeedsHuman, Refused, UsageError
 from lastgood.model.facts import Fact, Known, Unknown, known_or
 from lastgood.model.target import shown
+from lastgood.observe.together import Asked
 from lastgood.postgres import backup, facts, kept, scratch
 from lastgood.postgres.client import Client
 
@@ -46,14 +48,15 @@ def make(desk: DatabaseDesk, run: str, why: str, *, prove: bool, tell: Tell) -> 
     and is no reason to let others go. Removes nothing: `let_go` does.
     """
     client = desk.client(run)
+    version = Asked(partial(schema_version, desk, client))
     earlier = kept.backups(client, desk.spec.backups)
-    before = earlier.value if isinstance(earlier, Known) else ()
-    wanted = backup.Wanted(desk.spec.backups, _now(desk), why, schema_version(desk, client))
-    ready = backup.check(client, wanted, before)
+    wanted = backup.Wanted(desk.spec.backups, _now(desk), why)
+    ready = backup.check(client, wanted, earlier.value if isinstance(earlier, Known) else ())
+    wanted = msgspec.structs.replace(wanted, schema_version=version.answer())
     if isinstance(ready, Failed):
         raise Refused("No backup was made.", because=(ready.reason,), next=(f"df -h {desk.spec.backups}",))
     there = ready.there
-    warnings = _warnings(desk, there, earlier)
+    warnings = Asked(partial(_warnings, desk, there, earlier))
     stamp = run.rpartition("-")[2]
     path = backup.place(wanted, there.name, stamp)
     tell(f"dumping {there.name}, {there.size:,} bytes, to {path}")
@@ -66,7 +69,7 @@ def make(desk: DatabaseDesk, run: str, why: str, *, prove: bool, tell: Tell) -> 
     if not found.good:
         said = f"The backup {made.path} is not good."
         raise NeedsHuman(said, because=found.problems, next=("see to the disk, and make another one",))
-    return BackupMade(desk.target.name, desk.shown, made, Checked(_now(desk), prove), (), warnings)
+    return BackupMade(desk.target.name, desk.shown, made, Checked(_now(desk), prove), (), warnings.answer())
 
 
 def schema_version(desk: DatabaseDesk, client: Client) -> str:

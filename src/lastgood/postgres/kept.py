@@ -20,7 +20,8 @@ _PARTS: Final = 'for f in "$1"/*.dump.part; do if [ -f "$f" ]; then printf "%s\\
 _REMOVE: Final = 'set -e; for f; do rm -f -- "$f" "$f.sha256" "$f.json"; sync "${f%/*}"; done'
 _HEAD: Final = 'set -e; [ -r "$1" ] && head -c 512 -- "$1" | od -An -v -tx1'
 _SUM: Final = 'set -e; sha256sum < "$1"'
-_FROM: Final = 'f=$1; shift; exec "$@" < "$f"'
+# Beside each other: both take their time, and what one has read from the disk the other gets from memory.
+_THROUGH: Final = 'f=$1; shift; sha256sum < "$f" & "$@" < "$f" > /dev/null; s=$?; wait; exit "$s"'
 # pg_dump's plain SQL says where it ends; the file of another program does not, and is not asked for it.
 _WHOLE: Final = (
     'if [ "$2" = gzip ]; then gzip -t < "$1" || exit 1; r() { gzip -dc < "$1"; }; else r() { cat < "$1"; }; fi; '
@@ -92,13 +93,18 @@ def verify(client: Client, path: str, sha256: str = "", *, timeout: float = 3600
     kind = recognise(client, path)
     if isinstance(kind, Unknown):
         return Failed(kind.reason)
-    wrong = _wrong_sum(client, path, sha256, timeout)
-    if wrong:
-        return wrong
+    wanted = Known(sha256) if sha256 else _noted(client, path)
+    if isinstance(wanted, Unknown):
+        return Failed(f"the checksum of {path} cannot be read: {wanted.reason}")
     done = _read_through(client, path, kind.value, timeout)
     if isinstance(done, Failed):
         return done
-    return kind.value if done.ok else Failed(f"{path} cannot be read to its end: {_words(done.stderr) or done.why()}")
+    found = done.text.partition(" ")[0]
+    if wanted.value and found and found != wanted.value:
+        return Failed(f"{path} is not what was backed up: its checksum is {found[:12]}…")
+    if not (done.ok and found):
+        return Failed(f"{path} cannot be read to its end: {_words(done.stderr) or done.why()}")
+    return kind.value
 
 
 def checksum(client: Client, path: str, *, timeout: float = 3600.0) -> Fact[str]:
@@ -108,29 +114,21 @@ def checksum(client: Client, path: str, *, timeout: float = 3600.0) -> Fact[str]
 
 
 def _read_through(client: Client, path: str, kind: Format, timeout: float) -> Completed | Failed:
-    if kind is not Format.CUSTOM:  # the host's own gzip: an image may have none
-        return client.on_host(_WHOLE, path, kind.value, timeout=timeout)
-    try:
-        command = client.command("pg_restore", "-f", "/dev/null", timeout=timeout)
-    except (OSError, ValueError) as error:
-        return Failed(str(error))
-    return client.run(msgspec.structs.replace(command, argv=("sh", "-c", _FROM, "lastgood", path, *command.argv)))
+    """What came of reading it, with its SHA-256 on standard output."""
+    if kind is Format.CUSTOM:
+        try:
+            reader = client.command("pg_restore", "-f", "/dev/null", timeout=timeout)
+        except (OSError, ValueError) as error:
+            return Failed(str(error))
+        return client.run(msgspec.structs.replace(reader, argv=("sh", "-c", _THROUGH, "lastgood", path, *reader.argv)))
+    whole = ("sh", "-c", _WHOLE, "lastgood", path, kind.value)  # the host's own gzip: an image may have none
+    return client.on_host(_THROUGH, path, *whole, timeout=timeout)
 
 
-def _wrong_sum(client: Client, path: str, sha256: str, timeout: float) -> Failed | None:
-    if not sha256:
-        said = client.on_host(_SIDECAR, path)
-        if not said.ok:
-            return Failed(f"the checksum of {path} cannot be read: {said.why()}")
-        sha256 = said.text.strip()
-    if not sha256:
-        return None
-    found = checksum(client, path, timeout=timeout)
-    if isinstance(found, Unknown):
-        return Failed(found.reason)
-    if found.value == sha256:
-        return None
-    return Failed(f"{path} is not what was backed up: its checksum is {found.value[:12]}…")
+def _noted(client: Client, path: str) -> Fact[str]:
+    """The checksum that stands beside a dump; empty where none does."""
+    said = client.on_host(_SIDECAR, path)
+    return Known(said.text.strip()) if said.ok else Unknown(said.why())
 
 
 def _words(stderr: bytes) -> str:
