@@ -75,6 +75,43 @@ def test_a_service_of_another_team_must_be_quoted_in_a_command() -> None:
     assert diagnose(seen).recommendation.command == "lastgood rollback 'shop api;reboot' prod"
 
 
+def test_what_nothing_dates_must_not_be_blamed_on_an_older_change() -> None:
+    silent = msgspec.structs.replace(broken(), logs=Known(()))
+    assert diagnose(silent).recommendation.action is Action.ROLLBACK
+    older = msgspec.structs.replace(SHIPPED, at=NOW - 3600)
+    ill = msgspec.structs.replace(ILL, created=NOW - 3600, started=NOW - 3600)
+    said = diagnose(msgspec.structs.replace(silent, changes=Known((older,)), bodies=Known((ill,))))
+    assert (said.scenario, said.recommendation.action) == (Scenario.API_ERRORS, Action.HUMAN)
+
+
+def test_words_that_passing_trouble_has_as_well_must_never_be_sure() -> None:
+    def said(line: bytes) -> Confidence:
+        logs = Known((read("api-1", line), read("api-2", line)))
+        found = diagnose(msgspec.structs.replace(broken(), logs=logs))
+        assert found.scenario is Scenario.DEPENDENCY
+        return found.confidence
+
+    assert said(b"read tcp 10.0.0.2:1->10.0.0.3:2: read: connection reset by peer\n") is Confidence.MEDIUM
+    assert said(b"dial tcp 10.0.0.3:5432: connect: connection refused\n") is Confidence.HIGH
+
+
+def test_a_restart_must_have_an_error_of_the_services_own_for_a_reason() -> None:
+    old = msgspec.structs.replace(broken(), changes=Known(()))
+    assert diagnose(old).recommendation.action is Action.RESTART
+    other = read("api-1", b"the queue says no\n")
+    assert diagnose(msgspec.structs.replace(old, logs=Known((other,)))).recommendation.action is Action.HUMAN
+
+
+@pytest.mark.parametrize("line", [b"panic: boom\n", b'ERROR: column "x" does not exist\n'])
+def test_what_a_log_says_must_not_be_enough_against_what_passes(line: bytes) -> None:
+    well = msgspec.structs.replace(ILL, health="healthy")
+    seen = msgspec.structs.replace(broken(), bodies=Known((well,)), logs=Known((read("api-1", line * 3),)), looks=())
+    said = diagnose(seen)
+    assert (said.contradictions, said.recommendation.action) == (("every HEALTHCHECK passes",), Action.HUMAN)
+    probed = diagnose(msgspec.structs.replace(seen, looks=(Look("u", ok=True, said="200"),)))
+    assert (probed.contradictions, probed.recommendation.action) == (("every probe passes",), Action.HUMAN)
+
+
 def test_configuration_alone_must_go_back_to_the_commit_before_it() -> None:
     change = Change(NOW - 600, "c" * 40, "b" * 40, keys=("greeting",))
     said = diagnose(msgspec.structs.replace(broken(), changes=Known((change,))))
@@ -159,6 +196,13 @@ def test_no_message_may_take_long_to_be_read() -> None:
     import time
 
     nearly = ("environment variable " * 30, "A_" * 300, "variables " + "x" * 590, '"GET ' + "a" * 590, "path: [ '" * 60)
+    nearly += (
+        "error " + "a-b " * 148,
+        "connection " * 54,
+        "Connect" * 85,
+        "error connection " * 35,
+        "FATAL: " + " " * 590,
+    )
     begun = time.process_time()
     for line in nearly:
         for pattern in TABLE:

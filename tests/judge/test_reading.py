@@ -99,6 +99,18 @@ def test_what_is_only_told_must_not_count(line: str) -> None:
         ("required key API_TOKEN missing value", Scenario.CONFIGURATION, "API_TOKEN"),
         ("1 validation error for Settings\nREDIS_URL\n  Field required", Scenario.CONFIGURATION, "REDIS_URL"),
         ("user_id is required", None, ""),
+        ("failed to run migrations: dial tcp 10.0.0.3:5432: connect: connection refused", Scenario.DEPENDENCY, ""),
+        ("FlywaySqlException: Unable to obtain connection from database", Scenario.DEPENDENCY, ""),
+        ("sqlalchemy.exc.OperationalError: (psycopg.OperationalError) consuming input failed", Scenario.DEPENDENCY, ""),
+        ('django.db.utils.OperationalError: (1060, "Duplicate column name")', Scenario.MIGRATION, ""),
+        ("sqlite3.OperationalError: no such table: orders", Scenario.MIGRATION, ""),
+        ("ERROR failed to auto migrate: syntax error", Scenario.MIGRATION, ""),
+        ("error: Environment variable not found: DIRECT_URL.", Scenario.CONFIGURATION, "DIRECT_URL"),
+        ('Config validation error: "DATABASE_HOST" is required', Scenario.CONFIGURATION, "DATABASE_HOST"),
+        ("error: unexpected argument '--fast' found", Scenario.CONFIGURATION, "fast"),
+        ("panic: context canceled", Scenario.API_ERRORS, ""),
+        ("System.OperationCanceledException: The operation was canceled.", None, ""),
+        ("BrokenPipeError: [Errno 32] Broken pipe", None, ""),
         ("thread 'main' panicked at src/main.rs:2:5:", Scenario.API_ERRORS, ""),
     ],
 )
@@ -117,6 +129,13 @@ def test_alike_lines_must_be_one_sign_with_its_first_time() -> None:
 def test_what_the_engine_says_must_be_told_from_what_a_log_says() -> None:
     (found,) = signs((), (Body("api-1", error="Bind for 0.0.0.0:80 failed: port is already allocated"),), 0)
     assert (found.scenario, found.evidence().source) == (Scenario.PORT_TAKEN, Source.ENGINE)
+
+
+def test_an_engines_error_must_not_be_as_old_as_its_container() -> None:
+    """The engine does not say when a start failed: a container of last month may have failed to start just now."""
+    old = Body("api-1", error="Bind for 0.0.0.0:80 failed: port is already allocated", created=1_000)
+    (dated,), (undated,) = signs((), (old,), 1_000), signs((), (old,), 1_001)
+    assert (dated.at, undated.at) == (1_000, 0)
 
 
 def test_another_containers_own_troubles_must_not_be_the_services() -> None:

@@ -20,6 +20,7 @@ from lastgood.model.facts import Known, Unknown
 _SURE: Final = (Confidence.HIGH, Confidence.MEDIUM)
 _NO_MEMORY: Final = 0.05
 _COMMIT: Final = 12
+_JUST: Final = 30 * 60
 _LOGS: Final = ("docker", "logs", "--tail", "50")
 _ON_CONTAINER: Final = {Scenario.PROBE: ("docker", "inspect", "--format", "{{json .State.Health}}")}
 _ON_HOST: Final = {
@@ -67,13 +68,24 @@ def _cure(view: View, found: Finding) -> _Cure | str:
             return _image(view)
         case Scenario.OUT_OF_MEMORY if not view.hosts or any(host.memory <= _NO_MEMORY for host in view.hosts):
             return "the host has no memory left, or nobody could look"
-        case Scenario.API_ERRORS if isinstance(view.seen.logs, Unknown):
-            return "what the service itself says could not be read"
-        case Scenario.API_ERRORS if view.suspect is None and not view.down:
-            because = "nothing changed before it began: the same release again"
-            return _Cure(Action.RESTART, ("restart", *_words(view)), because)
+        case Scenario.API_ERRORS:
+            return _errors(view)
         case _:
             return _back(view)
+
+
+def _errors(view: View) -> _Cure | str:
+    """Where nothing that was seen dates the failure, only a change of just now is blamed for it."""
+    dated = view.down or view.onset is not None
+    if isinstance(view.seen.logs, Unknown):
+        return "what the service itself says could not be read"
+    if view.suspect and not dated and view.seen.now - view.began(view.suspect) > _JUST:
+        return "nothing tells when it began, and the newest change is older than that"
+    if view.suspect or view.down:
+        return _back(view)
+    if not view.of(Scenario.API_ERRORS):
+        return "nothing changed before it began, and nothing that was written blames the service's own code"
+    return _Cure(Action.RESTART, ("restart", *_words(view)), "nothing changed before it began: the same release again")
 
 
 def _back(view: View) -> _Cure | str:

@@ -105,8 +105,7 @@ def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
     if view.too_late and chosen.scenario is not Scenario.IMAGE_MISSING and view.onset:
         began, came = _moment(view.onset), _moment(view.too_late.at)
         yield f"it began at {began}, before the newest change came at {came}"
-    if chosen.scenario is Scenario.API_ERRORS and not view.failing and not view.down and view.seen.looks:
-        yield "every probe passes"
+    yield from _works(view, chosen)
     yield from _against(view, chosen)
     if chosen.scenario is Scenario.FRONTEND:
         yield from against(view)
@@ -116,13 +115,22 @@ def _contradictions(view: View, chosen: Finding) -> Iterator[str]:
         yield f"it is not alone: {', '.join(one.name for one in view.ill)} is down too"
 
 
+def _works(view: View, chosen: Finding) -> Iterator[str]:
+    """That it is seen to work, where only its log or figures say otherwise; against a HEALTHCHECK it takes both."""
+    asked = any(one.source is Source.DATABASE for one in chosen.evidence)
+    if chosen.scenario not in (Scenario.API_ERRORS, Scenario.MIGRATION) or asked or view.failing or view.down:
+        return
+    healthy = bool(view.mine) and all(body.health == "healthy" for body in view.mine)
+    if view.seen.looks:
+        yield "every probe passes"
+    elif healthy and not (view.measured.bad and view.signs):
+        yield "every HEALTHCHECK passes"
+
+
 def _against(view: View, chosen: Finding) -> Iterator[str]:
     """What those say who watch from outside."""
     if chosen.scenario is Scenario.API_ERRORS and not view.down:
         yield from view.measured.against(view.onset)
-        healthy = bool(view.mine) and all(body.health == "healthy" for body in view.mine)
-        if view.measured.bad and healthy and not view.seen.looks and not view.signs:
-            yield "every HEALTHCHECK passes"
     same = next((sign for sign in view.before if sign.scenario is chosen.scenario), None)
     if same:
         yield f"the same was written before the newest change: {same.evidence().said}"

@@ -39,7 +39,7 @@ def _finding(view: View, scenario: Scenario, what: str, *facts: Evidence) -> Fin
     evidence = (*facts, *(sign.evidence() for sign in view.of(scenario)))
     if not evidence:
         return None
-    sure = bool(facts) or len({sign.where for sign in view.of(scenario)}) > 1
+    sure = bool(facts) or len({sign.where for sign in view.of(scenario) if not sign.vague}) > 1
     confidence = Confidence.HIGH if sure else Confidence.MEDIUM
     return Finding(scenario, what, confidence if view.broken else Confidence.LOW, evidence)
 

@@ -15,13 +15,14 @@ class Pattern(NamedTuple):
     """A message; groups `key` (a configuration key) and `host` (a name) are taken from it.
 
     `stuck` marks what the database remembers: any release meets it again. `next_line` tells that the key stands on the
-    line below.
+    line below. `vague` are words that trouble which comes and goes has as well: they never make sure.
     """
 
     scenario: Scenario
     words: re.Pattern[str]
     stuck: bool = False
     next_line: bool = False
+    vague: bool = False
 
 
 def _any(*messages: str) -> re.Pattern[str]:
@@ -32,23 +33,30 @@ _KEY: Final = r"[A-Za-z_][\w.-]{1,80}"
 _SHOUTED: Final = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
 _NAMED: Final = r"[A-Z][A-Z0-9]*_[A-Z0-9_]+"
 _Q: Final = r"[\"'`]?"
+_FAILED: Final = r"\b(?:could not|couldn't|cannot|can't|unable to|failed to|failure to|error|problem)"
 
 DISK: Final = _any(
     r"no space left on device",
     r"\bENOSPC\b",
     r"disk quota exceeded",
     r"SQLSTATE 53100",
+    r"disk watermark",
     r"database or disk is full",
     r"unable to persist to disk",
 )
 MEMORY: Final = _any(
     r"heap out of memory",
     r"java\.lang\.OutOfMemoryError",
+    r"System\.OutOfMemoryException",
+    r"\bNoMemoryError\b",
+    r"memory allocation of \d+ bytes failed",
     r"runtime: out of memory",
     r"^MemoryError\b",
     r"std::bad_alloc",
     r"Cannot allocate memory",
     r"Perhaps out of memory",
+    r"insufficient memory for the Java Runtime",
+    r"pthread_create failed",
     r"Out of memory: Killed process",
     r"Allowed memory size of \d+ bytes exhausted",
     r"SQLSTATE 53200",
@@ -61,6 +69,10 @@ CERTIFICATE: Final = _any(
     r"certificate has expired",
     r"\bCERT_HAS_EXPIRED\b",
     r"CERTIFICATE_VERIFY_FAILED",
+    r"certificate verif(?:y|ication) failed",
+    r"unable to get local issuer certificate",
+    r"\bself[- ]signed certificate\b",
+    r"The remote certificate is invalid",
     r"CertificateExpiredException",
     r"PKIX path (?:building|validation) failed",
     r"\bUNABLE_TO_VERIFY_LEAF_SIGNATURE\b",
@@ -68,9 +80,13 @@ CERTIFICATE: Final = _any(
 DNS: Final = _any(
     r"lookup (?P<host>[\w.-]+)(?: on [\w.:\[\]]+)?: (?:no such host|server misbehaving|i/o timeout)",
     r"no such host",
-    r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN)",
+    r"getaddrinfo (?:failed|ENOTFOUND|EAI_AGAIN)",
     r"Temporary failure in name resolution",
     r"Name or service not known",
+    r"(?:Name|Host) does not resolve",
+    r"No address associated with hostname",
+    r"failed to lookup address information",
+    r"\bnxdomain\b",
     r"UnknownHostException",
     r"host not found in upstream",
     r"could not translate host name",
@@ -79,19 +95,28 @@ DNS: Final = _any(
 STUCK: Final = _any(
     r"Dirty database version -?\d+",
     r"\bP3009\b",
-    r"migrate found failed migrations",
-    r"Detected failed migration",
-    r"Found \d* ?failed migration",
+    r"\bfailed migrations?\b",
     r"no migration found for version",
     r"Can't locate revision identified by",
+    r"migration directory is corrupt",
+    r"previously applied but is missing",
+    r"change ?log lock\b",
+    r"migration (?:lock|table is already locked)\b",
+    r"can't acquire (?:database )?lock$",
+    r"ConcurrentMigrationError",
 )
 MIGRATION: Final = _any(
     r"goose run: ",
-    r"failed to run (?:SQL )?migrations?\b",
     r"\bmigrations? (?:has |have )?failed\b(?! over)",
-    r"failed to (?:apply|run|execute) (?:the )?migrations?\b",
+    rf"{_FAILED}(?: [\w.-]+){{0,4}} migrat(?:e|ing|ions?)\b",
     r"FlywayValidateException",
     r"FlywayMigrateException",
+    r"Detected (?:resolved|applied) migration",
+    r"InconsistentMigrationHistory",
+    r"Conflicting migrations detected",
+    r"Multiple head revisions",
+    r"Target database is not up to date",
+    r"previously applied but has been modified",
     r"Migration checksum mismatch",
     r"liquibase\.exception",
     r"later migrations canceled",
@@ -105,40 +130,91 @@ SCHEMA: Final = _any(
     r"psycopg\d?\.errors\.(?:Undefined|Duplicate)(?:Column|Table|Object)",
     r"no such (?:table|column): ",
     r"Unknown column '[^']*' in",
-    r"Table '[^']*' doesn't exist",
+    r"Table '[^']*' (?:doesn't exist|already exists)",
+    r"duplicate (?:column|key) name\b",
+    r"Can't DROP ",
+    r"Invalid (?:object|column) name '",
+    r"ORA-009(?:04|42)\b",
 )
 DEPENDENCY: Final = _any(
     r"connect(?:ion)?:? refused",
     r"\bECONNREFUSED\b",
     r"could not connect to server",
+    r"server closed the connection unexpectedly",
+    r"Failed to establish a new connection",
+    r"(?:while connecting to|no live) upstream",
+    r"has gone away",
+    r"SSL SYSCALL error",
     r"the database system is (?:starting up|shutting down|in recovery mode|not yet accepting)",
-    r"SQLSTATE 57P0[123]",
+    # SQLSTATEs: connection exception, invalid authorization, no such database, too many connections, shut down.
+    r"SQLSTATE (?:08\w{3}|28\w{3}|3D000|53300|57P0[123])\b",
+    r"SQLSTATE\[HY000\] \[(?:10(?:40|44|45|49)|20\d\d)\]",
+    r"ORA-(?:010(?:17|3[34])|12[15]\d\d|28000)\b",
+    r"code = Unavailable\b",
+    r"Request failed with status code 50[234]\b",
+    r"50[234] Server Error: .{0,80} for url",
+    r"connection .{0,80} could not be established",
+    r"in a read-only transaction",
+    r"read[- ]only replica",
+    r"\b(?:MASTERDOWN|CLUSTERDOWN)\b",
+    r"Redis is loading the dataset",
+    r"no pg_hba\.conf entry",
+    r"\bNOAUTH\b",
+    r"\bWRONGPASS\b",
+    r"denied access on the database",
+    r"Login failed for user",
+    r"login refused",
+    r"FATAL: +(?:role|database) \"[^\"]{1,80}\" does not exist",
+    r"error occurred during the (?:pre-)?login",
     r"too many (?:clients|connections)",
     r"remaining connection slots are reserved",
     r"Communications link failure",
-    r"password authentication failed",
+    r"(?:password|SASL) authentication failed",
+    r"Mongo\w+: (?:bad auth|Authentication failed)",
+    r"\bACCESS_REFUSED\b",
     r"Access denied for user",
     r"ServerSelectionError",
     r"ServerSelectionTimeoutError",
     r"NoBrokersAvailable",
-    r"Failed to establish a new connection",
     r"no route to host",
     r"network is unreachable",
     r"\bETIMEDOUT\b",
     r"dial (?:tcp|udp)\d? \S+ i/o timeout",
-    r"while connecting to upstream",
-    r"no live upstreams",
-    r"server closed the connection unexpectedly",
     r"terminating connection due to administrator command",
     r"database unavailable",
     r"-ERR max number of clients reached",
+)
+AWAY: Final = _any(
+    r"\bECONN(?:RESET|ABORTED)\b",
+    r"\bconnection (?:[\w.-]+ ){0,4}(?:lost|reset|refused|aborted)\b",
+    r"\bconnection (?:closed|terminated) (?:unexpectedly|by (?:server|remote))\b",
+    r"(?<!client )(?:closed|lost|reset|refused|aborted) (?:the |its )?connection\b",
+    rf"{_FAILED}(?: [\w-]+){{0,4}} connect(?:ing|ion)?\b",
+    r"no (?:living|live|available|healthy|alive) (?:connection|node|broker|host)s?\b",
+    # strerror(ETIMEDOUT) of glibc and of musl; a pool that is used up says it in small letters.
+    r"(?-i:Connection|Operation) timed out\b",
+)
+# What runtimes call errors of the network, and PEP 249 those that are "not necessarily under the control of the
+# programmer": named without a cause that is known above, it is still no fault of the code.
+REMOTE: Final = _any(
+    r"\bOperationalError\b",
+    r"(?:Connect|Network|Socket|Broker)\w{0,40}(?:Error|Exception|Failure|Bad)\b",
 )
 KEYED: Final = (
     rf"(?i:required key) (?P<key>{_KEY}) (?i:missing value)",
     rf"(?i:configuration error): (?P<key>{_KEY}):",
     rf"(?i:environment variables?):? {_Q}(?P<key>{_SHOUTED})\b{_Q} ?(?i:is |was )?(?i:not set|missing|required)",
     rf"(?i:missing (?:required )?environment variables?):? {_Q}(?P<key>{_SHOUTED})\b",
+    rf"(?i:environment variables? (?:is |was )?(?:not found|not set|missing|undefined)):? {_Q}(?P<key>{_SHOUTED})\b",
     rf"(?i:required environment variable) {_Q}(?P<key>{_SHOUTED})\b",
+    rf"(?i:config(?:uration)? validation error): {_Q}(?P<key>{_KEY})",
+    rf"config property (?P<key>{_KEY}) is required",
+    rf"required flag\(s\) {_Q}(?P<key>{_KEY})",
+    rf"(?i:unknown flag|no such option|bad option|unexpected argument):? {_Q}-{{1,2}}(?P<key>{_KEY})",
+    rf"(?i:unrecognized arguments?): -{{1,2}}(?P<key>{_KEY})",
+    rf"assigning (?P<key>{_NAMED}) to \w+: converting",
+    rf"key not found: \"(?P<key>{_NAMED})\"",
+    rf"Missing `(?P<key>{_KEY})` for '\w+' environment",
     rf"Could not resolve placeholder '(?P<key>{_KEY})'",
     rf"(?i:invalid environment variables): \{{ ?(?P<key>{_KEY}):",
     rf"The (?P<key>{_SHOUTED}) setting must ",
@@ -158,6 +234,18 @@ CONFIGURATION: Final = _any(
     r"\[emerg\]",
     r"Failed to configure a DataSource",
     r"invalid configuration",
+    r"OptionsValidationException",
+    r"ConnectionString property has not been initialized",
+    r"Format of the initialization string does not conform",
+    r"No application encryption key has been specified",
+    r"Config File \"[^\"]{1,80}\" Not Found in",
+    r"required arguments were not provided",
+    r"\bun(?:recognized|known) (?:directive|option|setting|parameter)\b",
+    r"into Go (?:struct field|value of type) \w*(?:Config|Settings|Options)\b",
+    # What the engine says where a mount of the Compose file does not fit.
+    r"mount a directory onto a file",
+    r"bind source path does not exist",
+    r"invalid mount config",
 )
 BELOW: Final = _any(
     r"\d+ validation errors? for \w*(?:Settings|Config|Env)\w*",
@@ -195,9 +283,11 @@ TABLE: Final = (
     Pattern(Scenario.CERTIFICATE, CERTIFICATE),
     Pattern(Scenario.DNS, DNS),
     Pattern(Scenario.MIGRATION, STUCK, stuck=True),
-    Pattern(Scenario.MIGRATION, MIGRATION),
     Pattern(Scenario.DEPENDENCY, DEPENDENCY),
+    Pattern(Scenario.DEPENDENCY, AWAY, vague=True),
+    Pattern(Scenario.MIGRATION, MIGRATION),
     Pattern(Scenario.MIGRATION, SCHEMA),
+    Pattern(Scenario.DEPENDENCY, REMOTE, vague=True),
     Pattern(Scenario.CONFIGURATION, BELOW, next_line=True),
     *(Pattern(Scenario.CONFIGURATION, re.compile(words)) for words in KEYED),
     Pattern(Scenario.CONFIGURATION, CONFIGURATION),
@@ -211,6 +301,12 @@ QUIET: Final = re.compile(
     r"\blevel=(?:info|debug|trace)\b|\"level\": ?\"(?:info|debug|trace)\"|^\[?(?:INFO|DEBUG|TRACE)\b"
     r"|\d(?:Z|[+-]\d{4}\])? +(?:\[\d+\] )?\[?(?:INFO|DEBUG|TRACE)\b"
     r"|[A-Z]{3} \[\d+\] (?:LOG|DETAIL|STATEMENT|HINT):",
+    re.IGNORECASE,
+)
+# What a client took back, and nobody's fault: runtimes throw it all the same.
+CANCELLED: Final = re.compile(
+    r"(?:operation|request|task) was cancell?ed|broken pipe"
+    r"|\b[\w.]*(?:Cancell?ed|ClientAbort|BrokenPipe)(?:Error|Exception)\b",
     re.IGNORECASE,
 )
 ENVIRON: Final = re.compile(r"os\.environ|<frozen os>|/os\.py\"")

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from lastgood.judge.patterns import ACCESS, ENVIRON, FIRST_WORD, KEY_ERROR, QUIET, TABLE, Pattern
+from lastgood.judge.patterns import ACCESS, CANCELLED, ENVIRON, FIRST_WORD, KEY_ERROR, QUIET, TABLE, Pattern
 from lastgood.model.diagnosis import Evidence, Scenario, Source
 from lastgood.model.observed import State
 from lastgood.model.situation import Body, Line, Log
@@ -30,6 +30,7 @@ class Sign(msgspec.Struct, frozen=True):
     key: str = ""
     host: str = ""
     stuck: bool = False
+    vague: bool = False
     engine: bool = False
 
     def evidence(self) -> Evidence:
@@ -47,7 +48,7 @@ def signs(logs: Sequence[Log], bodies: Sequence[Body], since: int) -> tuple[Sign
     found: dict[tuple[str, Scenario, str], Sign] = {}
     jobs = {body.name for body in bodies if not body.mine and job(body) and body.exit_code}
     read = [msgspec.structs.replace(log, mine=True) if log.container in jobs else log for log in logs]
-    for sign in (*_of_engine(bodies), *(sign for log in read for sign in _of_log(log, since))):
+    for sign in (*_of_engine(bodies, since), *(sign for log in read for sign in _of_log(log, since))):
         name = (sign.where, sign.scenario, sign.key)
         found[name] = _added(found[name], sign) if name in found else sign
     return tuple(found.values())
@@ -61,16 +62,20 @@ def job(body: Body) -> bool:
 def _added(first: Sign, again: Sign) -> Sign:
     times = [at for at in (first.at, again.at) if at]
     host, stuck = first.host or again.host, first.stuck or again.stuck
+    vague = first.vague and again.vague
     last, count = max(first.last, again.last), first.count + 1
-    return msgspec.structs.replace(first, at=min(times, default=0), last=last, count=count, host=host, stuck=stuck)
+    added = msgspec.structs.replace(first, at=min(times, default=0), last=last, count=count)
+    return msgspec.structs.replace(added, host=host, stuck=stuck, vague=vague)
 
 
-def _of_engine(bodies: Sequence[Body]) -> Iterator[Sign]:
+def _of_engine(bodies: Sequence[Body], since: int) -> Iterator[Sign]:
+    """An engine does not say when a start failed: one of a container made before `since` has no time."""
     for body in bodies:
         found = _matched(body.error) if body.error else None
         if found:
             pattern, _ = found
-            yield Sign(pattern.scenario, body.error, body.name, body.mine, body.created, body.created, engine=True)
+            at = body.created if body.created >= since else 0
+            yield Sign(pattern.scenario, body.error, body.name, body.mine, at, at, engine=True)
 
 
 def _of_log(log: Log, since: int) -> Iterator[Sign]:
@@ -94,12 +99,14 @@ def _of_line(log: Log, lines: Sequence[Line], number: int, line: Line) -> Sign |
     if found is None:
         return None
     pattern, groups = found
+    if pattern.scenario is Scenario.API_ERRORS and CANCELLED.search(line.text):
+        return None
     key = groups.get("key", "")
     if pattern.next_line and number + 1 < len(lines):
         below = FIRST_WORD.match(lines[number + 1].text)
         key = below["key"] if below else ""
     sign = _sign(pattern.scenario, log, line, key)
-    return msgspec.structs.replace(sign, host=groups.get("host", ""), stuck=pattern.stuck)
+    return msgspec.structs.replace(sign, host=groups.get("host", ""), stuck=pattern.stuck, vague=pattern.vague)
 
 
 def _served(log: Log, line: Line, status: int) -> Sign | None:
