@@ -95,6 +95,28 @@ def test_words_that_passing_trouble_has_as_well_must_never_be_sure() -> None:
     assert said(b"dial tcp 10.0.0.3:5432: connect: connection refused\n") is Confidence.HIGH
 
 
+def test_what_a_running_service_writes_must_be_understood_before_a_change_is_blamed() -> None:
+    def said(line: bytes) -> Action:
+        return diagnose(msgspec.structs.replace(broken(), logs=Known((read("api-1", line),)))).recommendation.action
+
+    assert said(b"listening on :8080\n") is Action.ROLLBACK
+    assert said(b"ERROR the frobnicator declined\n") is Action.HUMAN
+    assert said(b"ERROR the frobnicator declined\npanic: boom\n") is Action.ROLLBACK
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        ("unable to start container process: exec: /app: permission denied", Action.ROLLBACK),
+        ("fork/exec /usr/bin/dockerinit: too many open files", Action.HUMAN),
+    ],
+)
+def test_why_an_engine_could_not_start_it_must_be_understood_as_well(error: str, action: Action) -> None:
+    failed = Body("api-1", state=State.CREATED, exit_code=128, error=error, created=NOW - 600)
+    seen = msgspec.structs.replace(broken(), bodies=Known((failed,)), logs=Known(()))
+    assert diagnose(seen).recommendation.action is action
+
+
 def test_a_restart_must_have_an_error_of_the_services_own_for_a_reason() -> None:
     old = msgspec.structs.replace(broken(), changes=Known(()))
     assert diagnose(old).recommendation.action is Action.RESTART

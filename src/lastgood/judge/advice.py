@@ -1,6 +1,7 @@
 """The one thing to do next. A change only where its cause is known, came in time and can be undone by it. Pure."""
 
 import shlex
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from lastgood.judge.outside import nothing_runs
@@ -20,6 +21,7 @@ from lastgood.model.facts import Known, Unknown
 _SURE: Final = (Confidence.HIGH, Confidence.MEDIUM)
 _NO_MEMORY: Final = 0.05
 _COMMIT: Final = 12
+_SHOWN: Final = 120
 _JUST: Final = 30 * 60
 _LOGS: Final = ("docker", "logs", "--tail", "50")
 _ON_CONTAINER: Final = {Scenario.PROBE: ("docker", "inspect", "--format", "{{json .State.Health}}")}
@@ -75,17 +77,29 @@ def _cure(view: View, found: Finding) -> _Cure | str:
 
 
 def _errors(view: View) -> _Cure | str:
-    """Where nothing that was seen dates the failure, only a change of just now is blamed for it."""
-    dated = view.down or view.onset is not None
-    if isinstance(view.seen.logs, Unknown):
-        return "what the service itself says could not be read"
-    if view.suspect and not dated and view.seen.now - view.began(view.suspect) > _JUST:
-        return "nothing tells when it began, and the newest change is older than that"
+    """A change is blamed, or the same release is started again; unless there is a doubt."""
+    doubt = next((because for holds, because in _doubts(view) if holds), "")
+    if doubt:
+        return doubt
     if view.suspect or view.down:
         return _back(view)
-    if not view.of(Scenario.API_ERRORS):
-        return "nothing changed before it began, and nothing that was written blames the service's own code"
     return _Cure(Action.RESTART, ("restart", *_words(view)), "nothing changed before it began: the same release again")
+
+
+def _doubts(view: View) -> Iterator[tuple[bool, str]]:
+    """Why it may not be the service's own code; of one that exits it is enough that a change came before."""
+    own = view.of(Scenario.API_ERRORS)
+    runs = not view.down
+    yield isinstance(view.seen.logs, Unknown), "what the service itself says could not be read"
+    failed = any(body.error for body in view.down) and not any(sign.engine for sign in own)
+    yield failed, "why the engine could not start it is not understood"
+    unread = runs and not view.measured.bad and bool(view.unread)
+    yield unread, f'what it writes is not understood: "{view.unread[:_SHOWN]}"'
+    if view.suspect is None:
+        yield runs and not own, "nothing changed before it began, and nothing that was written blames the service"
+    else:
+        older = view.seen.now - view.began(view.suspect) > _JUST
+        yield runs and older and view.onset is None, "nothing tells when it began, and the newest change is older"
 
 
 def _back(view: View) -> _Cure | str:

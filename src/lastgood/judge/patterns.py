@@ -126,13 +126,13 @@ MIGRATION: Final = _any(
 )
 SCHEMA: Final = _any(
     r"SQLSTATE 42(?:P01|703|P07|701)\b",
-    r"(?:relation|column|table|type|index) \S+ (?:of relation \S+ )?(?:already exists|does not exist)",
+    r"\b(?:relation|column|table|type|index) \S+ (?:of relation \S+ )?(?:already exists|does not exist)",
     r"psycopg\d?\.errors\.(?:Undefined|Duplicate)(?:Column|Table|Object)",
     r"no such (?:table|column): ",
     r"Unknown column '[^']*' in",
     r"Table '[^']*' (?:doesn't exist|already exists)",
     r"duplicate (?:column|key) name\b",
-    r"Can't DROP ",
+    r"Can't (?:DROP|create table) ",
     r"Invalid (?:object|column) name '",
     r"ORA-009(?:04|42)\b",
 )
@@ -156,11 +156,17 @@ DEPENDENCY: Final = _any(
     r"connection .{0,80} could not be established",
     r"in a read-only transaction",
     r"read[- ]only replica",
+    r"(?:database|server) is (?:in )?read[- ]only",
     r"\b(?:MASTERDOWN|CLUSTERDOWN)\b",
     r"Redis is loading the dataset",
     r"no pg_hba\.conf entry",
     r"\bNOAUTH\b",
     r"\bWRONGPASS\b",
+    r"\bERR invalid password",
+    r"\bExpiredToken\b",
+    r"(?:security|provided) token (?:\w+ ){0,5}(?:expired|invalid)\b",
+    r"\bInvalidAccessKeyId\b",
+    r"(?:retrieve|locate|load) credentials\b",
     r"denied access on the database",
     r"Login failed for user",
     r"login refused",
@@ -208,6 +214,8 @@ KEYED: Final = (
     rf"(?i:environment variables? (?:is |was )?(?:not found|not set|missing|undefined)):? {_Q}(?P<key>{_SHOUTED})\b",
     rf"(?i:required environment variable) {_Q}(?P<key>{_SHOUTED})\b",
     rf"(?i:config(?:uration)? validation error): {_Q}(?P<key>{_KEY})",
+    rf"(?i:must (?:specify|set|provide|define) (?:the )?environment variable)\W{{1,3}}(?P<key>{_SHOUTED})\b",
+    rf"(?i:configuration property) {_Q}(?P<key>{_KEY}){_Q} is not defined",
     rf"config property (?P<key>{_KEY}) is required",
     rf"required flag\(s\) {_Q}(?P<key>{_KEY})",
     rf"(?i:unknown flag|no such option|bad option|unexpected argument):? {_Q}-{{1,2}}(?P<key>{_KEY})",
@@ -245,6 +253,7 @@ CONFIGURATION: Final = _any(
     # What the engine says where a mount of the Compose file does not fit.
     r"mount a directory onto a file",
     r"bind source path does not exist",
+    r"creating mount source path",
     r"invalid mount config",
 )
 BELOW: Final = _any(
@@ -264,13 +273,19 @@ CRASH: Final = _any(
     r"segmentation (?:violation|fault)",
     r"exec format error",
     r"unable to start container process",
+    r"starting container process caused",
+    r"exec user process caused",
     r"UnhandledPromiseRejection",
-    r"^(?:Uncaught )?[A-Z]\w*Error: ",
-    r"^[\w.]+(?:Error|Exception)(?:: |$)",
+    r"(?-i:^(?:Uncaught )?[A-Z]\w*Error: )",
+    r"(?-i:^[\w.]+(?:Error|Exception)(?:: |$))",
     r"Exception in thread ",
     r"Application run failed",
     r"PHP Fatal error",
-    r"thread '[^']*' panicked at",
+    r"\bClass [\"'][^\"']{1,120}[\"'] not found",
+    r"Call to undefined (?:function|method)",
+    r"Undefined (?:variable|array key|index|offset|property)\b",
+    r"thread '[^']*' (?:\(\d+\) )?panicked at",
+    r"\(NameError\)|\(NoMethodError\)|\(LoadError\)",
     r"\bFATAL\b",
     r"Unhandled exception",
     r"Caused by: ",
@@ -309,6 +324,8 @@ CANCELLED: Final = re.compile(
     r"|\b[\w.]*(?:Cancell?ed|ClientAbort|BrokenPipe)(?:Error|Exception)\b",
     re.IGNORECASE,
 )
+# What is told as information, and is the reason all the same where a service does not begin.
+WAITS: Final = re.compile(r"waiting for (?:change ?log|migration) lock", re.IGNORECASE)
 ENVIRON: Final = re.compile(r"os\.environ|<frozen os>|/os\.py\"")
 KEY_ERROR: Final = re.compile(rf"^KeyError: '(?P<key>{_SHOUTED})'")
 FIRST_WORD: Final = re.compile(rf"\s*(?P<key>{_KEY})\b")

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from lastgood.judge.patterns import ACCESS, CANCELLED, ENVIRON, FIRST_WORD, KEY_ERROR, QUIET, TABLE, Pattern
+from lastgood.judge.patterns import ACCESS, CANCELLED, ENVIRON, FIRST_WORD, KEY_ERROR, QUIET, TABLE, WAITS, Pattern
 from lastgood.model.diagnosis import Evidence, Scenario, Source
 from lastgood.model.observed import State
 from lastgood.model.situation import Body, Line, Log
@@ -90,7 +90,7 @@ def _of_line(log: Log, lines: Sequence[Line], number: int, line: Line) -> Sign |
     access = ACCESS.search(line.text)
     if access:
         return _served(log, line, int(access["status"]))
-    if QUIET.search(line.text[: _NEAR * 20]):
+    if QUIET.search(line.text[: _NEAR * 20]) and not WAITS.search(line.text):
         return None
     environ = KEY_ERROR.match(line.text)
     if environ and any(ENVIRON.search(near.text) for near in lines[max(0, number - _NEAR) : number]):

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from lastgood.judge.errors import errors
 from lastgood.judge.measured import Measured
 from lastgood.judge.signs import Sign, job, signs
 from lastgood.model.diagnosis import Evidence, Scenario, Source
@@ -114,6 +115,13 @@ class View:
         since = self.changes[0].at if self.changes else 0
         logs = [one.log.value for one in self.seen.watched if isinstance(one.log, Known)]
         return tuple(replace(log, lines=tuple(line for line in log.lines if line.at >= since)) for log in logs)
+
+    @cached_property
+    def unread(self) -> str:
+        """An error that a service wrote of itself, where none of all that it wrote is understood; empty where it is."""
+        own = self.seen.logs.value if isinstance(self.seen.logs, Known) else ()
+        found = () if self.signs else errors((*own, *self._stored()), self.seen.now - _INCIDENT)
+        return found[0].example if found else ""
 
     @cached_property
     def before(self) -> tuple[Sign, ...]:
