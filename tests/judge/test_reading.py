@@ -79,6 +79,10 @@ def test_what_a_client_asks_for_must_never_be_taken_for_a_message() -> None:
         "INFO panic button rendered",
         'level=debug msg="connection refused, will retry"',
         "2026-11-28 02:59:00,000 INFO app: 0 errors, ENOSPC counter 0",
+        "Generating a self-signed certificate for localhost",
+        "liquibase.lockservice: Successfully acquired change log lock",
+        "validated 12 migrations, no failed migrations",
+        "Login failed for user 'bob'",
         "2026-11-28 02:59:00.000 UTC [29] LOG:  could not receive data: Connection refused",
     ],
 )
