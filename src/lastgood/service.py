@@ -179,7 +179,7 @@ class Service:
         return ended
 
     def check(self, group: Group, tell: Teller) -> RunEnded:
-        """Judge what runs now and record the verdict as evidence. Touches nothing."""
+        """Judge what runs now and record the verdict, here and on the hosts. Touches nothing of the service."""
         return self._single(group, tell, single.check, take_over=False)
 
     def restart(self, group: Group, tell: Teller, *, take_over: bool) -> RunEnded:

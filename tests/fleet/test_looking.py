@@ -4,6 +4,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sandbox.hosts import Host
 from sandbox.run import wait_until
 from tests.standin.held import LONG, not_held
 
+VERDICTS = f"{AUDIT.partition('/audit')[0]}/verdicts/{HOME_GO}@{ENV}.jsonl"
 MARK = "hunter2-of-the-database"
 
 
@@ -86,11 +88,15 @@ def test_a_diagnosis_finds_servers_well_that_are_and_leaves_nothing(servers: Ser
     assert servers.untouched() == before
 
 
-def test_check_judges_what_runs_on_all_servers_and_touches_nothing(servers: Servers) -> None:
+def test_check_judges_what_runs_on_all_servers_and_leaves_its_verdict_alone(servers: Servers) -> None:
     before = servers.untouched()
     said = servers.tells("check", HOME_GO, ENV)
     assert said["exit"] == 0
-    assert servers.untouched() == before
+    after = servers.untouched()
+    assert replace(after, states=before.states) == before
+    for old, new in zip(before.states, after.states, strict=True):
+        assert set(new.splitlines()) - set(old.splitlines()) <= {VERDICTS}
+        assert VERDICTS in new
 
 
 def test_doctor_looks_at_every_server_and_leaves_nothing(servers: Servers) -> None:
@@ -196,3 +202,12 @@ def test_a_bad_release_is_what_a_diagnosis_names_and_servers_that_do_not_answer_
         servers.does(*ROLLBACK[:-1], ends=Exit.CONSENT_NEEDED)
     for host in servers.hosts:
         host.exec("test", "-e", str(asked))
+
+
+def test_what_one_machine_has_judged_every_other_one_knows(servers: Servers) -> None:
+    servers.world.ship(HOME_GO, "good-3")
+    wait_until(lambda: servers.tells("status", HOME_GO, ENV)["health"] == "healthy", "all containers are healthy")
+    assert servers.tells("history", HOME_GO, ENV)["releases"][0]["evidence"]["grade"] == "unproven"
+    servers.does("check", HOME_GO, ENV, laptop=servers.world.another_laptop())
+    newest = servers.tells("history", HOME_GO, ENV)["releases"][0]
+    assert (newest["release"]["image"]["tag"], newest["evidence"]["grade"]) == (servers.tag("good-3"), "verified")

@@ -13,7 +13,7 @@ from lastgood.model.observed import Availability, HostView, Look, Observed, Tip
 from lastgood.model.plan import Facts
 from lastgood.model.release import Image, Judgement, Release
 from lastgood.model.target import Target
-from lastgood.observe import platforms
+from lastgood.observe import platforms, verdicts
 from lastgood.observe.hosts import look_everywhere, pins_containers, probe
 from lastgood.observe.together import Asked, together
 from lastgood.plan.evidence import from_trailers, known_digests
@@ -37,9 +37,12 @@ def facts_now(target: Target, tools: Tools, repository: str) -> tuple[Facts, dic
 def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], depth: int, lease: str = "") -> Observed:
     """Look at git, hosts, registry and health. `depth` bounds how many releases are read.
 
+    `judgements` are those of this machine; what the hosts know from others comes to them.
+
     Raises GitUnavailable where there is no history at all, PinUnreadable where the newest pin cannot be read and
     nothing else can be known either.
     """
+    theirs = Asked(partial(verdicts.elsewhere, target, tools, judgements))
     guess = _repository(target, tools)
     early = Asked(partial(look_everywhere, target, tools, guess)) if guess else None
     with tools.repo.lock():
@@ -50,6 +53,7 @@ def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], dep
     repository = _name(tip, found)
     hosts = early.answer() if early and guess == repository else look_everywhere(target, tools, repository)
     history = found[:depth]
+    judgements += theirs.answer()
     said = (*judgements, *from_trailers(target.name, history))
     seen = Observed(tip, history, len(found) <= depth and not tools.repo.shallow(), hosts, {}, (), judgements, lease)
     looks = Asked(partial(_looks, tools, seen))

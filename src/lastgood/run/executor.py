@@ -48,6 +48,7 @@ from lastgood.model.step import (
     WatchStep,
 )
 from lastgood.observe.together import together
+from lastgood.observe.verdicts import leave
 from lastgood.plan.moves import End, host_of, lost, mixed
 from lastgood.plan.verdicts import verdicts
 from lastgood.plan.walk import next_move
@@ -258,6 +259,15 @@ class _Execution:
                 return self._conclude(run, self._silent(error))
             self._take(move.steps)
 
+    def _pass_on(self, run: Run) -> None:
+        """Leave the verdicts where every other machine finds them. That it cannot be done is said, and no more."""
+        silent = lost(run)
+        hosts = [host for host in run.plan.hosts if host not in silent]
+        for target in self._desk.group.members:
+            mine = [one for one in self._desk.journal.judgements(target.name) if one.run == self._run]
+            for why in leave(target, self._desk.tools[target.service], hosts, mine):
+                self._append(Said(f"the verdict is not known to other machines: {why}"))
+
     def _intend(self, steps: Sequence[Step]) -> None:
         """The intents, here and on the hosts. Raises InDoubt where a host is silent, LeaseHeld where it was taken."""
         alone = fold(self._entries).plan.alone
@@ -355,6 +365,7 @@ class _Execution:
             for judged in verdicts(run):
                 if judged not in said:
                     self._append(judged)
+            self._pass_on(run)
         ended = RunEnded(end.exit, end.what, end.because, end.next)
         self._append(ended)
         with contextlib.suppress(LastgoodError):  # how it ended is known here; the host is told what it can be told
