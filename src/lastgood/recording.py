@@ -66,15 +66,17 @@ def verified_bundle(
     own = chain.seals(journal.lines(found.run))
     statements = _by_hand(head) + ((_marks("in the journal here", own),) if own else ())
     first = entries[0].event if entries else None
+    target = first.plan.target if isinstance(first, RunStarted) else ""
     if service is not None and len(entries) == len(found.lines) and isinstance(first, RunStarted):
         statements += _asked(witnesses.told(found.lines), service)
     return verify(
         found.run,
-        first.plan.target if isinstance(first, RunStarted) else "",
+        target,
         found.lines,
         statements,
-        faults=(*found.faults, *handover.unnamed(entries, found.files)),
+        faults=(*found.faults, *handover.unnamed(found, entries)),
         evidence=EvidenceCheck(len(pieces), here, len(pieces) - here),
+        limits=handover.retold(found, target, entries),
         alone=alone,
     )
 

@@ -69,6 +69,9 @@ def test_a_bundle_must_be_written_once_verified_and_never_overwrite(
     assert (made.code, file.name, stat.S_IMODE(file.stat().st_mode)) == (0, f"lastgood-{RUN}.tar", 0o600)
     assert lastgood("bundle", "--output", str(file)).code == Exit.DONE
     assert lastgood("verify", str(file)).code == Exit.DONE
+    other = tmp_path / "incident"
+    assert f"next       lastgood verify {other}" in lastgood("bundle", "--output", str(other)).out
+    assert lastgood("verify", str(other)).code == Exit.DONE
     file.write_bytes(file.read_bytes()[:-4000])
     before = file.read_bytes()
     refused = lastgood("bundle")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from lastgood.journal.store import Journal
+from lastgood.model.chain import digest
 from lastgood.model.errors import Exit, UsageError
 from lastgood.model.event import Kept, RunEnded, Said
 from lastgood.model.verified import Verdict, Verified
@@ -120,6 +121,36 @@ def test_whatever_is_changed_in_a_bundle_must_be_found_out(
     change(files)
     found = elsewhere(tar(files), desk.journal.head("r"))
     assert (found.verdict, found.exit) == (Verdict.BROKEN, Exit.NEEDS_HUMAN)
+
+
+def again(files: dict[str, bytes], **changes: object) -> bytes:
+    """The tar as somebody makes it who knows how: with a manifest that fits."""
+    named = msgspec.json.decode(files["lastgood-r/manifest.json"], type=handover.Manifest)
+    there = [one for one in named.files if f"lastgood-r/{one.path}" in files]
+    hashed = tuple(msgspec.structs.replace(one, sha256=digest(files[f"lastgood-r/{one.path}"])) for one in there)
+    manifest = msgspec.structs.replace(named, files=hashed, **changes)
+    return tar({**files, "lastgood-r/manifest.json": msgspec.json.encode(manifest)})
+
+
+def test_what_is_for_people_must_tell_what_the_journal_tells(desk: Desk) -> None:
+    head = desk.journal.head("r")
+    files = members(desk.packed())
+    assert not [one for one in elsewhere(again(files), head).limits if "otherwise" in one]
+    for part, old, new in (("timeline", b"exit 0", b"exit 1"), ("README", b"less", b"sh")):
+        found = elsewhere(again({**files, _one(files, part): files[_one(files, part)].replace(old, new)}), head)
+        assert found.verdict is Verdict.WHOLE
+        assert [one.split()[0] for one in found.limits if "otherwise" in one] == [_one(files, part).split("/")[1]]
+
+
+def test_evidence_that_was_left_out_without_a_word_must_be_found_out_and_else_be_named_as_unseen(desk: Desk) -> None:
+    head = desk.journal.head("r")
+    files = members(desk.packed())
+    del files[_one(files, "logs-api")]
+    found = elsewhere(again(files), head)
+    assert (found.verdict, "logs-api.txt" in found.faults[0].what) == (Verdict.BROKEN, True)
+    told = elsewhere(again(files, missing=("logs-api.txt is on another machine",)), head)
+    assert (told.verdict, told.evidence.elsewhere) == (Verdict.WHOLE, 1)
+    assert "one piece of evidence is not here: nobody looked whether it is as it was" in told.limits
 
 
 def test_a_bundle_made_again_after_a_change_must_be_found_out_by_the_journal_or_a_hash(desk: Desk) -> None:

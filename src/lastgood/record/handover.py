@@ -59,12 +59,16 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Unpacked(msgspec.Struct, frozen=True):
-    """A bundle as it was read: its lines and evidence as far as they can be, and what is wrong with it."""
+    """A bundle as it was read: its lines and evidence as far as they can be, and what is wrong with it.
+
+    `missing` is how many pieces of evidence it says it lacks.
+    """
 
     run: str
     lines: tuple[Line, ...]
     files: dict[str, bytes]
     faults: tuple[Fault, ...]
+    missing: int
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -84,11 +88,10 @@ def pack(
     run = lines[0].run
     leases = {one.event.lease for one in entries if isinstance(one.event, RunStarted | Resumed)}
     masked = [_masked(line, leases) for line in lines]
-    told = "".join(f"{line.at}  {line.text}\n" for line in timeline(entries))
     files = {
-        _READ_ME: _ABOUT.format(run=run, target=target).encode(),
+        _READ_ME: _about(run, target),
         _JOURNAL: b"".join(_row(line) for line in masked),
-        _TIMELINE: redact(told.encode(), leases)[0],
+        _TIMELINE: _told(entries, leases),
     }
     filed = [Filed(name, chain.digest(content), len(content)) for name, content in files.items()]
     for piece in found:
@@ -103,6 +106,15 @@ def pack(
     )  # fmt: skip
     files[_MANIFEST] = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     return _tar(f"lastgood-{run}", files), manifest
+
+
+def _about(run: str, target: str) -> bytes:
+    return _ABOUT.format(run=run, target=target).encode()
+
+
+def _told(entries: Sequence[Entry], leases: Collection[str]) -> bytes:
+    told = "".join(f"{line.at}  {line.text}\n" for line in timeline(entries))
+    return redact(told.encode(), leases)[0]
 
 
 def _path(file: KeptFile) -> str:
@@ -155,7 +167,7 @@ def unpack(archive: bytes) -> Unpacked:
         message = f"it is no bundle of lastgood: {error}"
         raise ValueError(message) from error
     lines = tuple(Line(r.run, r.seq, r.at, r.kind, bytes(r.event), r.hash, r.covers) for r in rows)
-    return Unpacked(manifest.run, lines, files, tuple(_faults(manifest, lines, files)))
+    return Unpacked(manifest.run, lines, files, tuple(_faults(manifest, lines, files)), len(manifest.missing))
 
 
 def _members(archive: bytes) -> Iterator[tuple[str, bytes]]:
@@ -190,12 +202,32 @@ def _faults(manifest: Manifest, lines: Sequence[Line], files: Mapping[str, bytes
     yield from (Fault(line.seq, f"line {line.seq} is of another run") for line in lines if line.run != manifest.run)
 
 
-def unnamed(entries: Sequence[Entry], files: Mapping[str, bytes]) -> tuple[Fault, ...]:
-    """Evidence in a bundle that is not what the journal in it names."""
-    known = {_path(file): file.sha256 for e in entries if isinstance(e.event, Kept) for file in e.event.files}
-    wrong = (name for name in sorted(files) if name.startswith("evidence/"))
-    return tuple(
-        Fault(0, f"{name} is not what the journal names")
-        for name in wrong
-        if known.get(name) != chain.digest(files[name])
-    )
+def unnamed(found: Unpacked, entries: Sequence[Entry]) -> tuple[Fault, ...]:
+    """Evidence in a bundle that is not what the journal in it names, and what is named, and lacks without a word."""
+    pieces = [file for e in entries if isinstance(e.event, Kept) for file in e.event.files]
+    known = {_path(file): file.sha256 for file in pieces}
+    wrong = [
+        f"{name} is not what the journal names"
+        for name in sorted(found.files)
+        if name.startswith("evidence/") and known.get(name) != chain.digest(found.files[name])
+    ]
+    lacking = [file.name for file in pieces if _path(file) not in found.files]
+    if len(lacking) > found.missing:
+        wrong.append(f"evidence that the journal names is not there, and the manifest does not say so: {lacking[0]}")
+    return tuple(Fault(0, what) for what in wrong)
+
+
+def retold(found: Unpacked, target: str, entries: Sequence[Entry]) -> tuple[str, ...]:
+    """What is for people in a bundle, where it tells otherwise than the journal in it; lines with masks count not.
+
+    It is no fault: another version may have other words.
+    """
+    files = found.files
+    theirs = files.get(_TIMELINE, b"").split(b"\n")
+    ours = dict(zip((entry.seq for entry in entries), _told(entries, ()).split(b"\n"), strict=False))
+    whole = [line.seq for line in found.lines if not line.covers and line.seq in ours]
+    like = len(theirs) == len(found.lines) + 1 and all(theirs[seq - 1] == ours[seq] for seq in whole)
+    other = [] if like or not entries or entries[0].seq != 1 else [_TIMELINE]
+    other += [] if files.get(_READ_ME) == _about(found.run, target) else [_READ_ME]
+    said = "tells it otherwise than this lastgood does: another version wrote it, or somebody changed it"
+    return tuple(f"{name} {said}" for name in other)

@@ -17,13 +17,14 @@ def verify(  # noqa: PLR0913 - all that is known of one record
     *,
     faults: Sequence[Fault] = (),
     evidence: EvidenceCheck | None = None,
+    limits: Sequence[str] = (),
     chained_since: str = "",
     alone: bool = False,
 ) -> Verified:
     """Judge the lines of one run, which are in the order in which they are stored.
 
-    `faults` were found by other means, `chained_since` is when lines began to be chained where these were stored, and
-    `alone` says that nobody else is expected to know the run.
+    `faults` and `limits` were found by other means, `chained_since` is when lines began to be chained where these were
+    stored, and `alone` says that nobody else is expected to know the run.
     """
     own = chain.misfit(lines)
     seals = chain.seals(lines)
@@ -34,10 +35,11 @@ def verify(  # noqa: PLR0913 - all that is known of one record
     known = max((one.lines for one in witnesses), default=0)
     bare = _bare_end(lines) if known < len(lines) else []
     proven = known == len(lines) or (alone and before == 0 and not bare)
-    limits = (*_limits(len(lines), before, known, chained_since, alone=alone), *bare, *_masked(lines))
+    kept = evidence or EvidenceCheck()
+    unseen = _unseen(kept.elsewhere)
+    limits = (*_limits(len(lines), before, known, chained_since, alone=alone), *bare, *_masked(lines), *unseen, *limits)
     verdict = Verdict.BROKEN if wrong else Verdict.WHOLE if proven and lines else Verdict.UNPROVEN
     head = seals[-1] if seals else ""
-    kept = evidence or EvidenceCheck()
     return Verified(run, target, verdict, len(lines), head, before, witnesses, tuple(wrong), limits, kept)
 
 
@@ -70,6 +72,11 @@ def _masked(lines: Sequence[Line]) -> list[str]:
     masked = [str(line.seq) for line in lines if line.covers]
     which = f"lines {', '.join(masked)}" if len(masked) > 1 else f"line {''.join(masked)}"
     return [f"secrets were taken out of {which}: the hash covers what was there, not what is to be seen"] * bool(masked)
+
+
+def _unseen(count: int) -> list[str]:
+    pieces = f"{count} pieces of evidence are" if count > 1 else "one piece of evidence is"
+    return [f"{pieces} not here: nobody looked whether it is as it was"] * bool(count)
 
 
 def _limits(count: int, before: int, known: int, since: str, *, alone: bool) -> tuple[str, ...]:

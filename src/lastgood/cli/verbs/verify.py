@@ -38,10 +38,12 @@ def command(session: Session, what: str | None, here: bool, head: str) -> int:
 
 
 def _verified(session: Session, what: str | None, head: str, *, here: bool) -> "Verified":
+    import os.path
+
     from lastgood.cli.records import record
     from lastgood.recording import verified, verified_bundle
 
-    if what is not None and what.endswith(".tar"):
+    if what is not None and (what.endswith(".tar") or os.path.isfile(what)):  # noqa: PTH113 - False for what is no path
         asked = None if here or not session.repo else lambda _: session.service
         return verified_bundle(_read(what), session.journal, asked, head, alone=here)
     if here:
