@@ -163,13 +163,14 @@ class Service:
     def _said(self, group: Group) -> Said:
         return {target.service: self.journal.judgements(target.name) for target in group.members}
 
-    def rollback(self, group: Group, approved: Approved, signature: str, tell: Teller, *, take_over: bool) -> RunEnded:
-        """Carry an approved plan out."""
+    def rollback(  # noqa: PLR0913 - what was approved, of what, and how it is begun
+        self, group: Group, approved: Approved, signature: str, tell: Teller, *, take_over: bool, noted: str = ""
+    ) -> RunEnded:
+        """Carry an approved plan out. `noted` is what the record is to say of how it came to that, where there is."""
         desk = self._desk(group, tell)
         before = self.journal.latest(group.name)
-        ended = executor.start(
-            approved, desk, facts=partial(sight, desk, approved.plan), signature=signature, take_over=take_over
-        )
+        facts = partial(sight, desk, approved.plan)
+        ended = executor.start(approved, desk, facts=facts, signature=signature, take_over=take_over, noted=noted)
         recorded = approved.plan.action == "rollback" and ended.exit is Exit.DONE
         self._landed(group, self.journal.latest(group.name), tell)
         if before and recorded and self._unsettled(before):  # this run recorded what runs now

@@ -77,6 +77,22 @@ def test_anyway_must_go_on_and_still_tell() -> None:
     assert "disk-full" in settled(Desk(lambda: FULL), anyway=True)[0]
 
 
+def against(desk: Desk, *, asking: bool = False, anyway: bool = False) -> str:
+    return Doubt(cast("Session", desk), GROUP, Wish()).settle(asking=asking, anyway=anyway)
+
+
+def test_what_was_gone_on_with_against_a_doubt_must_be_for_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doubt, "asked", lambda _: True)
+    for said in (
+        against(Desk(lambda: FULL), anyway=True),
+        against(Desk(lambda: FULL), asking=True, anyway=True),
+        against(Desk(lambda: FULL, interactive=True), asking=True),
+    ):
+        assert said == f"gone on with although the diagnosis is sure that a rollback cures nothing: {FULL.what}"
+    for desk in (Desk(lambda: PANIC), Desk(lambda: msgspec.structs.replace(FULL, confidence=Confidence.MEDIUM))):
+        assert against(desk, anyway=True) == ""
+
+
 def test_without_consent_the_plan_must_be_had_all_the_same() -> None:
     assert "disk-full" in settled(Desk(lambda: FULL), asking=True)[0]
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lastgood.model.errors import Exit, PathConflict, PinUnreadable, Refused, UsageError, WorldMoved
-from lastgood.model.event import ChildStarted
+from lastgood.model.event import ChildStarted, Said
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.observed import Availability
 from lastgood.model.plan import NothingToDo, ReversiblePlan, Scope
@@ -110,6 +110,13 @@ def test_what_a_rollback_put_there_must_not_be_rolled_back_again(world: World) -
     assert isinstance(again, NothingToDo)
     assert again.run
     assert names(made(world, Wish(further=True))) == ["v1"]
+
+
+def test_a_decision_beside_the_plan_must_stand_right_below_it_in_the_record_without_secrets(world: World) -> None:
+    world.ship("v1")
+    world.ship("v2", ANSWERS_500)
+    assert world.rollback(noted="gone on with all the same: password=hunter2x").exit is Exit.DONE
+    assert world.entries()[1].event == Said("gone on with all the same: password=<redacted>")
 
 
 def test_a_repeated_call_must_be_recognised_while_the_registry_is_away(world: World) -> None:

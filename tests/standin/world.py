@@ -274,13 +274,14 @@ class World:
         *,
         take_over: bool = False,
         meanwhile: Callable[[], object] = lambda: None,
+        noted: str = "",
     ) -> RunEnded:
-        """Plan, approve and carry out; `meanwhile` happens after the plan was made."""
+        """Plan, approve and carry out; `meanwhile` happens after the plan was made, `noted` is for the record."""
         with self.desk() as desk:
             made, observed = plan(self.group, desk.tools, self._said(desk), wish or Wish())
             assert isinstance(made, ReversiblePlan), made
             meanwhile()
-            return self._start(desk, made, report.failing(observed[0]), take_over=take_over)
+            return self._start(desk, made, report.failing(observed[0]), take_over=take_over, noted=noted)
 
     def check(self) -> RunEnded:
         """Judge what runs now."""
@@ -296,10 +297,10 @@ class World:
             made = make(self.group, [drafted(one, desk.tools, Wish()) for one in seen])
             return self._start(desk, made, report.failing(seen[0].observed), take_over=False)
 
-    def _start(self, desk: Desk, made: ReversiblePlan, signature: str, *, take_over: bool) -> RunEnded:
+    def _start(self, desk: Desk, made: ReversiblePlan, signature: str, *, take_over: bool, noted: str = "") -> RunEnded:
         approved = auto_approve(made, "ada", "test")
         looked = partial(sight, desk, made)
-        return executor.start(approved, desk, facts=looked, signature=signature, take_over=take_over)
+        return executor.start(approved, desk, facts=looked, signature=signature, take_over=take_over, noted=noted)
 
     def resume(self, *, aborting: bool = False) -> RunEnded:
         """A new process takes up the newest run."""

@@ -45,17 +45,21 @@ class Doubt:
         late = threading.Event()
         return Asked(partial(_examined, self._session.service, target, late.is_set)), late
 
-    def settle(self, *, asking: bool, anyway: bool) -> None:
+    def settle(self, *, asking: bool, anyway: bool) -> str:
         """Say what was found; where it doubts, ask. Raises NeedsHuman where nobody can be asked, unless `anyway`.
 
-        Where there is no consent at all yet, it only says so. Raises ConsentNeeded where the operator says no.
+        Where there is no consent at all yet, it only says so. Raises ConsentNeeded where the operator says no. Gives
+        what is to be written down where it is gone on with against a doubt, else nothing.
         """
         end = time.monotonic() + SECONDS
         found = [one for each in self._looks if (one := self._found(*each, end)) is not None]
         self._session.note([line for one in found for line in _told(one)])
         doubting = next((one for one in found if one.doubts), None)
-        if doubting is None or anyway or (asking and not self._session.interactive):
-            return
+        if doubting is None or (asking and not self._session.interactive and not anyway):
+            return ""
+        against = f"gone on with although the diagnosis is sure that a rollback cures nothing: {doubting.what}"
+        if anyway:
+            return against
         again = self._session.command(*self._session.argv, "--anyway")
         if not asking:
             raise NeedsHuman(
@@ -66,6 +70,7 @@ class Doubt:
         out.lines(("A rollback would not cure this.",), err=True)
         if not asked("Go on all the same? [y/N] "):
             raise ConsentNeeded("Nothing was touched.", next=(doubting.recommendation.command,))
+        return against
 
     def _found(
         self, target: "Target", look: "tuple[Asked[Diagnosis], threading.Event]", end: float

@@ -71,12 +71,21 @@ _ORPHAN_PATIENCE = 10.0
 Sight: TypeAlias = tuple[Facts, Sights]
 
 
-def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signature: str, take_over: bool) -> RunEnded:
+def start(  # noqa: PLR0913 - what was approved, and how it is begun
+    approved: Approved,
+    desk: Desk,
+    *,
+    facts: Callable[[], Sight],
+    signature: str,
+    take_over: bool,
+    noted: str = "",
+) -> RunEnded:
     """Carry an approved plan out.
 
     `facts` looks at the world again, and its look serves the first steps as well; `signature` is how the running
-    release was seen to fail, empty where it was not. Raises LeaseHeld where somebody else acts, WorldMoved where the
-    plan no longer fits, JournalUnwritable where no durable record can be made; nothing was touched then.
+    release was seen to fail, empty where it was not; `noted` is written down beside the plan. Raises LeaseHeld where
+    somebody else acts, WorldMoved where the plan no longer fits, JournalUnwritable where no durable record can be made;
+    nothing was touched then.
     """
     plan = approved.plan
     desk.journal.reserve()
@@ -86,7 +95,7 @@ def start(approved: Approved, desk: Desk, *, facts: Callable[[], Sight], signatu
         now, hosts = facts()
         _unmoved(plan.facts, now)
         begun = RunStarted(plan, approved.consent, desk.group.first.repo, token, signature, __version__)
-        return _Execution(desk, run, leases, plan.hosts).begin(begun, hosts)
+        return _Execution(desk, run, leases, plan.hosts).begin(begun, hosts, noted)
 
 
 def resume(run: Run, desk: Desk, by: str, *, aborting: bool, take_over: bool) -> RunEnded:
@@ -199,10 +208,12 @@ class _Execution:
         now = desk.shared.clock.now()
         self._earlier = max(0.0, (now - self._entries[0].at) / _NANO) if self._entries else 0.0
 
-    def begin(self, started: RunStarted, hosts: Sights) -> RunEnded:
+    def begin(self, started: RunStarted, hosts: Sights, noted: str) -> RunEnded:
         if started.plan.base:
             self._trail.pack(self._desk.shared.repo.pack(started.plan.trees, started.plan.base))
         self._append(started)
+        if noted:
+            self._append(Said(noted))
         self._fresh = hosts
         return self._loop()
 

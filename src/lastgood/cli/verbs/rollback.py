@@ -101,13 +101,15 @@ def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
         if isinstance(planned.plan, NothingToDo):
             return _again(session, chosen, planned.plan, watch, take_over=take_over)
         _show(session, chosen, planned, asking=not yes and approval is None)
-        doubt.settle(asking=not yes and approval is None, anyway=anyway)
+        against = doubt.settle(asking=not yes and approval is None, anyway=anyway)
         agreed = approved(session, chosen, planned, planned.plan, yes=yes, approval=approval)
         return carry(
             session,
             chosen.name,
             watch.ends(
-                lambda tell: session.service.rollback(chosen, agreed, planned.signature, tell, take_over=take_over)
+                lambda tell: session.service.rollback(
+                    chosen, agreed, planned.signature, tell, take_over=take_over, noted=against
+                )
             ),
         )
 
