@@ -1,4 +1,5 @@
 import itertools
+from datetime import MAXYEAR, datetime, timedelta, timezone
 
 import pytest
 from gitworld import FOLDER, PIN, World, values
@@ -73,6 +74,21 @@ def test_releases_must_be_grouped_by_image_with_their_bounds(world: World) -> No
     assert (new.folder, new.mixed, new.author, new.subject) == ((f"{FOLDER}/app.conf",), True, "Ada", "second")
     assert (old.commit, old.last, old.until) == (first, elsewhere, new.at)
     assert config not in {new.commit, old.commit}
+
+
+def test_a_commit_dated_in_milliseconds_must_have_a_time_that_everybody_can_show(world: World) -> None:
+    world.write({PIN: values("sha-2")})
+    tree = world.git(world.colleague, "write-tree")
+    who = "CI <ci@example.org> 1795900000000 +0000"
+    body = f"tree {tree}\nparent {world.head()}\nauthor {who}\ncommitter {who}\n\nrelease\n"
+    commit = world.git(world.colleague, "hash-object", "-t", "commit", "-w", "--stdin", stdin=body.encode())
+    world.git(world.colleague, "push", "-q", "origin", f"{commit}:main")
+    repo = world.repo()
+    repo.fetch()
+    newest = all_releases(repo)[0]
+    assert newest.commit == commit
+    for hours in (-12, 14):
+        assert datetime.fromtimestamp(newest.at, timezone(timedelta(hours=hours))).year == MAXYEAR
 
 
 def test_a_missing_or_unreadable_pin_must_end_a_release(world: World) -> None:

@@ -15,6 +15,12 @@ A, B = "1a2b3c4", "5d6e7f8"
         ("http://gitea.local:3000/a/b.git", f"http://gitea.local:3000/a/b/compare/{A}...{B}"),
         ("git@bitbucket.org:a/b.git", f"https://bitbucket.org/a/b/branches/compare/{B}%0D{A}"),
         ("git@git.example:a/b.git", ""),
+        ("git@github-work:axinova/deploy.git", ""),
+        ("ssh://git@github.com-work/axinova/deploy.git", ""),
+        (
+            "ssh://git@gitlab.axinova.ai:2222/ops/deploy.git",
+            f"https://gitlab.axinova.ai/ops/deploy/-/compare/{A}...{B}",
+        ),
         ("/srv/git/deploy.git", ""),
         ("", ""),
         ("https://github.com/a b", ""),

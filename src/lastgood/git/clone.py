@@ -1,7 +1,7 @@
 """Any clone, read only: what the guard asks of a change. Works where CI checked it out, whoever owns the folder."""
 
 from lastgood.git import trailers
-from lastgood.git.names import clean, file_path
+from lastgood.git.names import clean, file_path, moment
 from lastgood.git.plumbing import Git, why
 from lastgood.model.errors import GitUnavailable, Refused, UsageError
 from lastgood.model.release import Image, Release
@@ -72,7 +72,7 @@ class Clone:
         how = ("--full-history", "--no-color", "-z", "--encoding=UTF-8", "--grep=^Lastgood-Run:", _FORMAT)
         fields = self._output("log", *how, tip, "--", file_path(path)).decode(errors="replace").split("\0")[:-1]
         triples = zip(fields[::3], fields[1::3], fields[2::3], strict=True)
-        return tuple(Release(c, Image(""), int(at), trailers=trailers.parse(body)) for c, at, body in triples)
+        return tuple(Release(c, Image(""), moment(at), trailers=trailers.parse(body)) for c, at, body in triples)
 
     def _output(self, *args: str) -> bytes:
         done = self._git.attempt(*args, hermetic=False, timeout=_LOG_SECONDS)

@@ -11,6 +11,8 @@ from urllib.parse import quote
 from lastgood.model.remote import Remote
 
 _ID: Final = re.compile(r"[0-9a-f]{7,64}")
+_WHOLE: Final = re.compile(r".+\.[a-z]{2,}")
+"""A host's whole name. `github-work` and `github.com-work` are entries of ssh_config(5), which no browser knows."""
 _COMPARE: Final = {
     "github": "{page}/compare/{older}...{newer}",
     "gitlab": "{page}/-/compare/{older}...{newer}",
@@ -40,6 +42,8 @@ def commit(address: str, one: str) -> str:
 def _made(address: str, shapes: dict[str, str], older: str, newer: str) -> str:
     remote = Remote.parse(address)
     if remote is None or not _ID.fullmatch(older) or not _ID.fullmatch(newer):
+        return ""
+    if remote.scheme == "ssh" and not _WHOLE.fullmatch(remote.host):
         return ""
     shape = next((shapes[kind] for part, kind in _NAMES if part in remote.host), "")
     # A port belongs to git's ssh, so only that of an http address is kept.

@@ -9,6 +9,8 @@ _PREFIX = re.compile(r"[0-9a-fA-F]{4,64}")
 _TRAILER_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
+_LAST = 253_402_214_400
+"""The last day before the year 10000, which `datetime` cannot hold, begins: it has a local time everywhere."""
 # git-check-ref-format(1), as one pattern of what is forbidden.
 _BAD_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)|^[-/]|[/.]$|^@?$")
 
@@ -55,6 +57,11 @@ def branch_name(text: str) -> str:
     if not is_branch(text):
         raise ConfigError(f"{clean(text)!r} is not a branch name.", next=("set `branch` to the deploy branch",))
     return text
+
+
+def moment(text: str) -> int:
+    """A commit's time in Unix seconds; the last one there is for one beyond it, as of a CI that gave milliseconds."""
+    return min(int(text), _LAST)
 
 
 def clean(text: str) -> str:

@@ -259,7 +259,7 @@ class BareRepo:
 
 def _commit(fields: Sequence[str]) -> CommitInfo:
     commit, parents, at, author, subject, body = fields
-    return CommitInfo(commit, parents.split(" ")[0], int(at), author, subject, body)
+    return CommitInfo(commit, parents.split(" ")[0], names.moment(at), author, subject, body)
 
 
 def _not_committed(because: str, *, signing: bool) -> Refused:

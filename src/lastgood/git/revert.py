@@ -9,7 +9,7 @@ from pathlib import Path
 from lastgood.git import trees
 from lastgood.git.merge import SEALED
 from lastgood.git.mirror import Mirror
-from lastgood.git.names import clean, folder_path, is_prefix, object_id, shown_path
+from lastgood.git.names import clean, folder_path, is_prefix, moment, object_id, shown_path
 from lastgood.git.origin import read_origin
 from lastgood.git.plumbing import why
 from lastgood.git.repo import BareRepo
@@ -284,7 +284,7 @@ def default_branch(process: Process, operator_repo: str, cache_dir: str) -> Fact
 
 def _commit(fields: Sequence[str]) -> Commit:
     name, parents, at, author, subject = fields
-    return Commit(name, tuple(parents.split()), int(at), author, subject)
+    return Commit(name, tuple(parents.split()), moment(at), author, subject)
 
 
 def _subject(subject: str) -> str:
