@@ -44,6 +44,7 @@ SWITCH = SwitchStep("1.switch", "shop-api", "local", "/r", RUNS, ("api",), (), T
 VERIFY = VerifyStep("1.verify", "shop-api", RUNS, True, ("local",), True, "proof")  # noqa: FBT003 - as above
 RECORD = RecordStep("1.record", "tree", "base" * 10, (Pinned("shop-api", IMAGE),), "", "git has to say it")
 DESCENT = Descent("golang-migrate", "schema_migrations", "public", "2", "1", ())
+SWITCH_2, VERIFY_2 = (msgspec.structs.replace(step, id=f"2{step.id[1:]}") for step in (SWITCH, VERIFY))
 PASSED = (StepDone("1.switch", "it runs"), StepDone("1.verify", "5 looks in a row"))
 
 
@@ -51,6 +52,12 @@ def started(*steps: Step) -> RunStarted:
     first = begun()
     attempt = msgspec.structs.replace(first.plan.attempts[0], steps=steps or (SWITCH, VERIFY, RECORD))
     return msgspec.structs.replace(first, plan=msgspec.structs.replace(first.plan, attempts=(attempt,)))
+
+
+def attempts(*several: tuple[Step, ...]) -> RunStarted:
+    first = begun()
+    made = tuple(msgspec.structs.replace(first.plan.attempts[0], number=n, steps=s) for n, s in enumerate(several, 1))
+    return msgspec.structs.replace(first, plan=msgspec.structs.replace(first.plan, attempts=made))
 
 
 def states(*events: Event, points: tuple[Point, ...] = POINTS) -> dict[str, tuple[State, str]]:
@@ -128,6 +135,26 @@ def test_a_database_that_is_touched_must_have_its_backup() -> None:
     assert states(started(backup, down, VERIFY), *PASSED)["database-backed-up"] == (State.FAILED, "not done: 1.backup")
     done = states(started(backup, down, VERIFY), *PASSED, StepDone("1.backup", "42 rows in /backups"))
     assert done["database-backed-up"] == (State.DONE, "42 rows in /backups")
+
+
+def test_the_backup_of_a_release_tried_before_must_count_for_the_one_that_passed() -> None:
+    down = DownStep("1.down", "shop-api", "local", DESCENT, KeptBackup("1.backup"), "the older one needs it")
+    backup = BackupStep("1.backup", "shop-api", "local", "/backups", "2", "it can be put back")
+    again = (msgspec.structs.replace(backup, id="2.backup"), msgspec.structs.replace(down, id="2.down"))
+    passed = (StepDone("2.switch", "it runs"), StepDone("2.verify", "5 looks in a row"))
+    tried = (StepDone("1.backup", "42 rows"), StepDone("1.down", "version 1"), StepFailed("1.verify", "http 500"))
+    first = attempts((backup, down, VERIFY), (*again, SWITCH_2, VERIFY_2))
+    assert states(first, *tried, *passed)["database-backed-up"] == (State.DONE, "42 rows")
+    assert states(first, *tried[1:], *passed)["database-backed-up"] == (State.FAILED, "not done: 2.backup")
+
+
+def test_a_database_that_only_a_release_not_tried_needs_must_not_be_missed() -> None:
+    down = DownStep("2.down", "shop-api", "local", DESCENT, KeptBackup("2.backup"), "the older one needs it")
+    backup = BackupStep("2.backup", "shop-api", "local", "/backups", "2", "it can be put back")
+    first = attempts((SWITCH, VERIFY), (backup, down, SWITCH_2, VERIFY_2))
+    untouched = (State.DONE, "it is not touched: untouched")
+    assert states(first, *PASSED)["database-backed-up"] == untouched
+    assert states(first, StepFailed("1.verify", "http 500"))["database-backed-up"] == untouched
 
 
 def test_a_deploy_that_was_not_waited_for_must_fail() -> None:
