@@ -44,8 +44,26 @@ def test_a_block_that_somebody_removed_must_stay_away_and_a_new_one_come() -> No
     assert again(found, facts="one", times="noon", more="new") == found
 
 
-def test_line_ends_of_another_system_must_be_no_change() -> None:
-    assert again(TEXT.replace("\n", "\r\n"), facts="two", times="noon") == again(TEXT, facts="two", times="noon")
+def test_line_ends_of_another_system_must_be_no_change_and_stay() -> None:
+    theirs = TEXT.replace("\n", "\r\n")
+    found = again(theirs, facts="two\nthree", times="noon", more="new")
+    assert found == again(TEXT, facts="two\nthree", times="noon", more="new").replace("\n", "\r\n")
+    assert again(theirs, facts="one", times="noon") == theirs
+    mixed = TEXT.replace("mine\n", "mine\r\n")
+    assert again(mixed, facts="two", times="noon") == mixed.replace(wrapped("facts", "one"), wrapped("facts", "two"))
+
+
+def test_blanks_that_an_editor_takes_off_must_be_no_change() -> None:
+    made = TEXT.replace(wrapped("facts", "one"), wrapped("facts", "one \n\nmore  "))
+    theirs = "\n".join(line.rstrip() for line in made.split("\n"))
+    assert again(theirs, facts="two", times="noon") == TEXT.replace(wrapped("facts", "one"), wrapped("facts", "two"))
+    assert again(theirs, facts="one \n\nmore  ", times="noon") == theirs
+
+
+def test_a_block_that_somebody_emptied_must_stay_empty() -> None:
+    for left in ("\n", "\n\n", "\n   \n"):
+        theirs = TEXT.replace(" -->\none\n", f" -->{left}")
+        assert again(theirs, facts="two", times="noon") == theirs
 
 
 @pytest.mark.parametrize(

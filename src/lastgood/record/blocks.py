@@ -2,7 +2,8 @@
 
 What the program writes stands between two comments, the first of which has the hash of what it wrote. It is replaced
 when the file is made anew, unless somebody changed it: then theirs stays, and ours stands below it. Everything outside
-of the comments is people's and is never touched. A block that somebody removed stays away.
+of the comments is people's and is never touched, line ends of another system included. What an editor does on its own,
+taking blanks off the ends of lines, is no change. A block that somebody removed or emptied stays away.
 """
 
 import hashlib
@@ -12,7 +13,8 @@ from typing import Final, NamedTuple
 _HEAD: Final = re.compile(r"<!-- lastgood:postmortem run=(\S+) blocks=(\S*)((?: \w+=\S+)*) -->")
 _MARKS: Final = re.compile(r"<!-- lastgood:(begin|end) ([a-z-]+)(?: ([0-9a-f]{16}))? -->")
 _BLOCK: Final = re.compile(
-    r"<!-- lastgood:begin (?P<key>[a-z-]+) (?P<hash>[0-9a-f]{16}) -->\n(?P<text>.*?)\n<!-- lastgood:end (?P=key) -->",
+    r"<!-- lastgood:begin (?P<key>[a-z-]+) (?P<hash>[0-9a-f]{16}) -->[ \t]*\r?\n"
+    r"(?:(?P<text>.*?)\r?\n)??<!-- lastgood:end (?P=key) -->",
     re.DOTALL,
 )
 
@@ -50,7 +52,6 @@ def merged(theirs: str, run: str, fresh: dict[str, str], stated: dict[str, str],
 
     Raises ValueError, with the reason, where it is not the file of this run, or its comments are not in order.
     """
-    theirs = theirs.replace("\r\n", "\n")
     known = read_head(theirs)
     if known is None or known.run != run:
         message = "it is not the post-mortem of this run" if known else "it is no post-mortem that lastgood made"
@@ -59,17 +60,18 @@ def merged(theirs: str, run: str, fresh: dict[str, str], stated: dict[str, str],
     seen: set[str] = set()
 
     def anew(found: re.Match[str]) -> str:
-        key, text = found["key"], found["text"]
+        key, text = found["key"], _lines(found["text"] or "")
         seen.add(key)
-        if key not in fresh or fresh[key] == text:
+        as_written = _mark(text) == found["hash"]
+        if key not in fresh or _bare(fresh[key]) == _bare(text) or not (text.strip() or as_written):
             return found[0]
-        if _mark(text) == found["hash"]:  # as it was written, below somebody's own words or not
-            return wrapped(key, (suggestion if text.startswith(suggestion) else "") + fresh[key])
-        return f"{text}\n\n{wrapped(key, f'{suggestion}{fresh[key]}')}"
+        if as_written:  # below somebody's own words or not
+            return _ending(wrapped(key, (suggestion if text.startswith(suggestion) else "") + fresh[key]), found[0])
+        return _ending(f"{text}\n\n{wrapped(key, f'{suggestion}{fresh[key]}')}", found[0])
 
     text = _BLOCK.sub(anew, theirs)
     new = [key for key in fresh if key not in seen and key not in known.blocks]
-    text += "".join(f"\n{wrapped(key, fresh[key])}\n" for key in new)
+    text += _ending("".join(f"\n{wrapped(key, fresh[key])}\n" for key in new), theirs)
     keys = (*known.blocks, *new)
     return _HEAD.sub(lambda _: head(run, keys, stated), text, count=1)
 
@@ -93,4 +95,18 @@ def _in_order(text: str) -> None:
 
 
 def _mark(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(_bare(text).encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+def _ending(ours: str, theirs: str) -> str:
+    """Our lines, ended as those of `theirs` are."""
+    return ours.replace("\n", "\r\n") if "\r\n" in theirs else ours
+
+
+def _bare(text: str) -> str:
+    """Without blanks at the ends of lines."""
+    return "\n".join(line.rstrip(" \t") for line in text.split("\n"))
