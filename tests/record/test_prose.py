@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from lastgood.model.text import sanitise
-from lastgood.record.prose import Bullets, Html, Link, Markdown, Para, Q, Rich, Table
+from lastgood.record.prose import Bullets, Html, Link, Markdown, Para, Q, Rich, Table, plain
 
 HOSTILE = (
     "**bold** _it_ `code` ~~no~~",
@@ -135,5 +135,7 @@ def test_an_address_in_a_text_must_not_be_one_for_hosts_of_git() -> None:
 
 def test_a_secret_in_a_text_must_be_masked_and_a_huge_one_cut() -> None:
     token = "ghp_" + "a1" * 18
-    assert token not in Markdown().rich((Q(f"git said {token}"),)) + Html().rich((Q(f"git said {token}"),))
+    said = (Q(f"git said {token}"), ", see ", Link("there", "https://git.example/x"))
+    assert token not in Markdown().rich(said) + Html().rich(said)
+    assert plain(said) == "git said <redacted>, see there"
     assert "9400 more characters" in Html().rich((Q("x" * 10_000),))

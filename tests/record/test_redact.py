@@ -114,6 +114,12 @@ def test_a_known_secret_must_be_masked_inside_base64(before: str) -> None:
         ("push with ghp_" + "a1" * 18, "ghp_a1", "GitHub token"),
         ("push with github_pat_" + "a1_" * 12, "github_pat_a1", "GitHub token"),
         ("npm npm_" + "a1" * 18, "npm_a1", "service token"),
+        *(
+            (f"with {begins}{'a1B2' * 10}", f"{begins}a1B2", "service token")
+            for begins in ("glsa_", "glc_", "GOCSPX-", "sntrys_", "ATATT3xF", "ATBB", "tskey-auth-", "pscale_tkn_",
+                           "NRAK-", "doo_v1_", "glptt-", "glcbt-", "x" * 14 + ".atlasv1.")
+        ),
+        ("redis-cli -h cache -a hunter2 ping", "hunter2", "login on a command line"),
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIx.c2ln", "eyJhbGci", "JSON web token"),
         ("dial postgres://app:s3cret@db:5432/x", "s3cret", "password in a URL"),
         ("start with DB_PASSWORD=s3cret and go", "s3cret", "value of a secret name"),
@@ -122,7 +128,7 @@ def test_a_known_secret_must_be_masked_inside_base64(before: str) -> None:
         ('{"user":"x","password":"s3 \\" cret"}', "cret", "value of a secret name"),
         ("GET /login?token=s3cret&x=1", "s3cret", "value of a secret name"),
     ],
-)
+)  # fmt: skip
 def test_what_looks_like_a_credential_must_be_masked(line: str, gone: str, kind: str) -> None:
     text, kinds = redact(line.encode(), [])
     assert gone.encode() not in text

@@ -95,6 +95,14 @@ LOOKS: Final[tuple[Look, ...]] = (
         r"|hf_[A-Za-z0-9]{30,}|tk_[0-9a-f]{32,}|key-[0-9a-f]{32}|AIza[\w-]{35}|SK[0-9a-f]{32})",
         cased=True,
     ),
+    _look(
+        "service token",
+        "glsa_ glc_ gocspx- sntrys_ sntryu_ atatt3 atctt3 atbb tskey- pscale_ nrak- doo_v1_ dor_v1_ glptt- glft-"
+        " glsoat- glcbt- glimt- glagent- gloas- .atlasv1.",
+        r"(?<![A-Za-z0-9])(?P<secret>(?:glsa_|glc_|GOCSPX-|sntry[su]_|AT[AC]TT3|ATBB|tskey-[a-z]{2,12}-|pscale_[a-z]{2,6}_"
+        r"|NRAK-|do[or]_v1_|gl(?:ptt|ft|soat|cbt|imt|agent|oas)-)[\w.=-]{16,}|[A-Za-z0-9]{14}\.atlasv1\.[\w-]{40,})",
+        cased=True,
+    ),
     _look("JSON web token", "eyj", r"(?P<secret>\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*)", cased=True),
     _look("password hash", "$2 $a $1 $5 $6 $y", r"(?P<secret>\$(?:2[aby]|argon2\w{1,2}|[156y])\$[^\s:\"']{8,})"),
     _look("bot token", ":aa", r"\b(?P<secret>[0-9]{8,10}:AA[\w-]{32,})", cased=True),
@@ -119,6 +127,11 @@ LOOKS: Final[tuple[Look, ...]] = (
         "signature in a URL",
         "= code= sig ticket= assertion= otp= session= sid=",
         r"[?&;](?:[\w-]{0,20}signature|sig|code|ticket|assertion|otp|session|sid)=(?P<secret>[^\s&\"'<>#]{4,})",
+    ),
+    _look(
+        _LOGIN,
+        "redis-cli valkey-cli keydb-cli",
+        rf"\b(?:redis|valkey|keydb)-cli\b[^\r\n|;&]{{0,200}}?\s(?:-a|--pass)[ =]{{1,4}}(?P<secret>{_WORD})",
     ),
     _look(_LOGIN, "sshpass", rf"\bsshpass\s{{1,4}}-p\s{{0,4}}(?P<secret>{_WORD})"),
     _look(
