@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, tzinfo
 from pathlib import Path
 
 import msgspec
@@ -62,7 +62,7 @@ def retold(  # noqa: PLR0913 - all that a document is made of
     """
     entries = journal.entries(run_id)
     run = fold(entries)
-    before = read_head(theirs.replace("\r\n", "\n")) if theirs is not None else None
+    before = read_head(theirs) if theirs is not None else None
     stated = _at(detected) or _at(before.stated.get("detected", "") if before else "")
     services = {step.id: getattr(step, "service", "") for step in run.plan.steps()}
     measured = rates(kept.pieces(entries, f"{places.state}/evidence/{run_id}", ""), services)
@@ -105,10 +105,11 @@ def _at(text: str) -> datetime | None:
     """A time as somebody typed it; one without an offset is this machine's. Raises UsageError where it is none."""
     if not text:
         return None
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is no time.", next=("--detected 2026-11-22T17:30Z",)) from error
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(text).astimezone(UTC)
+        if MINYEAR + 1 < found.year < MAXYEAR:  # others have no local time everywhere
+            return found
+    raise UsageError(f"{text!r} is no time.", next=("--detected 2026-11-22T17:30Z",))
 
 
 def _local(found: Incident) -> tzinfo:

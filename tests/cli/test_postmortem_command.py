@@ -60,7 +60,7 @@ def test_a_file_of_somebody_s_must_never_be_written_over(
     assert list(tmp_path.glob(".notes*")) == []
 
 
-@pytest.mark.parametrize("when", ["yesterday", "25:00", "9" * 40, "\x1b[2J"])
+@pytest.mark.parametrize("when", ["yesterday", "25:00", "9" * 40, "\x1b[2J", "0001-01-02T00:00Z"])
 def test_what_is_no_time_must_be_usage(lastgood: Callable[..., Any], run: str, when: str) -> None:
     assert run
     assert lastgood("postmortem", "--detected", when).code == Exit.USAGE

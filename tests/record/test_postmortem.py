@@ -25,8 +25,8 @@ from lastgood.model.event import (
     StepFailed,
     StepStarted,
 )
-from lastgood.model.plan import FileChange, Member, Skipped
-from lastgood.model.release import Grade, Image, Release
+from lastgood.model.plan import FileChange, Member, Part, Restore, Skipped
+from lastgood.model.release import Evidence, Grade, Image, Release
 from lastgood.model.step import Runnable, VerifyStep
 from lastgood.record.incident import incident
 from lastgood.record.next_time import questions
@@ -112,9 +112,10 @@ def test_what_it_does_not_say_must_be_unknown_and_a_question() -> None:
     text = seen(nothing)
     assert "to mitigate, since the decisionunknown" in text
     assert "Nothing was proven." in text
-    assert {"The run has no end. Is it still going on?", "Evidence is missing. Where else is it to be had?"} <= set(
-        asked(nothing)
-    )
+    assert {
+        "The run has no end. Is it still going on? lastgood resume r goes on with it.",
+        "Evidence is missing. Where else is it to be had?",
+    } <= set(asked(nothing))
 
 
 def test_clocks_that_disagree_must_never_make_a_length() -> None:
@@ -166,6 +167,46 @@ def test_what_changed_must_have_links_where_the_host_is_known_and_none_made_up()
     unknown = written(document(found, Sources("/srv/deploy.git"), UTC), Markdown(), "md", None, {})
     assert "](<" not in unknown
     assert "No address is known" in unknown
+
+
+def test_a_service_that_stayed_must_not_be_said_to_have_been_left() -> None:
+    first = started()
+    web = Release("d" * 40, Image("ghcr.io/axinova/web", "sha-7777777"), NOON - 60, "a new page", "mallory")
+    near = first.plan.attempts[0]
+    stays = Part("shop-web", web, Evidence(), Runnable(web.image), moves=False)
+    goes = Part("shop-web", msgspec.structs.replace(web, commit="e" * 40), Evidence(), Runnable(web.image))
+    attempts = (
+        msgspec.structs.replace(near, parts=(*near.parts, stays)),
+        msgspec.structs.replace(near, number=2, parts=(*near.parts, goes), steps=()),
+    )
+    members = (*first.plan.members, Member("shop-web", web.image, web))
+    plan = msgspec.structs.replace(first.plan, members=members, attempts=attempts)
+    for rest in (GOOD[1:], GOOD[1:2]):
+        entries = told(msgspec.structs.replace(first, plan=plan), *(one.event for one in rest))
+        text = seen(entries)
+        assert "a new page" not in text
+        assert "the release that was left was committed2026-11-22 11:40:00" in text
+        assert "lastgood check shop-web" not in text
+
+
+def test_what_is_put_back_must_not_be_asked_about_as_if_nobody_knew() -> None:
+    restore = Restore((Runnable(BAD),), (msgspec.structs.replace(VERIFY, id="restore.verify"),), "what ran before")
+    first = started(restore=restore)
+    back = (StepStarted("restore.verify"), StepDone("restore.verify", "it runs again"))
+    asked_for = asked(told(first, *back, RunEnded(Exit.FAILED_RESTORED, "No release passed.")))
+    assert "What ran before is back. Who looks after it?" in asked_for
+    assert not [one for one in asked_for if "What serves now" in one]
+
+
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_questions_that_come_up_later_must_stand_below_their_heading(form: str) -> None:
+    quiet = msgspec.structs.replace(GOOD[0].event, signature="http:500")
+    judged = Judged("shop-api/prod", BAD, Grade.BAD, "was failing (http 500)")
+    calm = told(quiet, *(one.event for one in GOOD[1:4]), judged, GOOD[5].event)
+    first = page(calm, form, detected=NOON - 60)
+    assert "The record leaves none open." in first
+    failed = told(*(one.event for one in calm), Resumed("bob", aborting=False, lease="t"))
+    assert page(failed, form, detected=NOON - 60, theirs=first) == page(failed, form, detected=NOON - 60)
 
 
 def test_the_bad_release_must_not_come_back_without_a_plan() -> None:

@@ -113,8 +113,14 @@ def incident(
 
 
 def left(run: Run) -> tuple[Release, ...]:
-    """The releases that the run was to leave, as far as they are known in git."""
-    moving = {part.service for attempt in run.plan.attempts for part in attempt.parts if part.moves}
+    """The releases that the run left, or was to leave as far as it came; those of them that are known in git.
+
+    A service that only a release further back would have moved stays on what it runs.
+    """
+    won = winner(run)
+    tried = [one for one in run.plan.attempts if any(step.id in run.steps for step in one.steps)]
+    attempts = (won,) if won else tried or run.plan.attempts[:1]
+    moving = {part.service for attempt in attempts for part in attempt.parts if part.moves}
     return tuple(one.release for one in run.plan.members if one.release and one.service in moving)
 
 

@@ -9,7 +9,7 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Failure, Judged, Run
 from lastgood.model.release import Grade, Image, short
 from lastgood.model.step import DownStep, LossyDownStep, RecordStep
-from lastgood.record.incident import Incident, blamed, failures, left, stopped
+from lastgood.record.incident import Incident, blamed, failures, left, moves, put_back, stopped
 from lastgood.record.measured import question
 from lastgood.record.prose import Block, Bullets, Link, Para, Q, Rich
 from lastgood.record.sources import Sources
@@ -70,7 +70,7 @@ def _of_the_run(found: Incident) -> Iterator[Rich]:
 def _of_the_end(found: Incident) -> Iterator[Rich]:
     ended = found.run.ended
     if ended is None:
-        yield ("The run has no end. Is it still going on?",)
+        yield ("The run has no end. Is it still going on? ", Q(f"lastgood resume {found.run.id}"), " goes on with it.")
     elif ended.exit is Exit.MITIGATED:
         if cached(found.run):
             yield (
@@ -79,6 +79,8 @@ def _of_the_end(found: Incident) -> Iterator[Rich]:
             )
         if not cached(found.run, alone=True):
             yield ("Git does not say yet what runs. Who settles it? ", Q(f"lastgood settle {found.run.id}"))
+    elif put_back(found.run):
+        yield ("What ran before is back. Who looks after it?",)
     elif ended.exit is not Exit.DONE or found.run.aborting:
         yield ("The run ended with ", Q(ended.what), " What serves now, and who looks after it?")
     if found.winner is not None and not condemned(found):
@@ -155,7 +157,6 @@ def _besides(found: Incident) -> Iterator[Rich]:
             "Git pins what runs first, or the next deploy brings the bad release back: ",
             Q(f"lastgood settle {run.id}"),
         )
-    services = dict.fromkeys(member.service for member in run.plan.members)
     env = run.plan.target.rpartition("/")[2]
-    for service in services:
+    for service, _, _ in moves(run, found.winner):
         yield ("After the deployment it is judged: ", Q(f"lastgood check {service} {env}"))

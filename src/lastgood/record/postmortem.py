@@ -61,7 +61,7 @@ def document(found: Incident, sources: Sources, tz: tzinfo) -> Document:
         Section("decisions", "Decisions", tuple(_decisions(found)), _DECIDED),
         Section("timeline", "Timeline", tuple(_timeline(found, tz)), ("What happened before and beside this?",)),
         Section("verification", "How it is known that it is over", tuple(_verified(found)), ()),
-        Section("questions", "Open questions", (Bullets(tuple(questions(found)), boxes=True),), ()),
+        Section("questions", "Open questions", (_open(found),), ()),
         Section("thinking", "What we learned", (), _THINKING),
         Section("again", "Before the bad release may come back", tuple(again(found, sources)), _AGAIN),
         Section("actions", "Action items", (), _ACTIONS),
@@ -254,6 +254,12 @@ def _verified(found: Incident) -> Iterator[Block]:
     if others:
         yield Para(("What failed beside that:",))
         yield Bullets(tuple((Q(one.step), ": ", Q(one.because), f" ({one.kind})") for one in others))
+
+
+def _open(found: Incident) -> Block:
+    """Never nothing: a part that is not there at first would not find its place later."""
+    asked = tuple(questions(found))
+    return Bullets(asked, boxes=True) if asked else Para(("The record leaves none open.",))
 
 
 def _appendix(found: Incident) -> Iterator[Block]:
