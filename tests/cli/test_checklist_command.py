@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lastgood.journal.store import Journal
@@ -77,6 +78,21 @@ def test_what_cannot_be_said_must_be_usage_and_leave_no_trace(
     shown = call(*words)
     assert (shown.code, said(journal)) == (Exit.USAGE, [])
     assert all(char.isprintable() or char == "\n" for char in shown.err)
+
+
+def test_a_look_that_came_since_must_not_be_taken_for_the_run(call: Callable[..., Any], journal: Path) -> None:
+    with Journal(str(journal)) as kept:
+        look = msgspec.structs.replace(begun(), plan=msgspec.structs.replace(begun().plan, action="check"))
+        kept.append("20261123-000000-0000", look, NOON + 9 * 10**9)
+        kept.append("20261123-000000-0000", RunEnded(Exit.DONE, "it passes"), NOON + 10 * 10**9)
+    assert call("--json").json["run"] == RUN
+    with Journal(f"{journal}.other") as other:
+        assert other.newest() is None
+        other.append("c", look, NOON)
+        assert other.newest() == "c"
+        said = msgspec.structs.replace(begun(), plan=msgspec.structs.replace(begun().plan, because='"action":"check"'))
+        other.append("r", said, NOON - 1)
+        assert other.newest() == "r"
 
 
 def test_nobody_to_ask_must_be_told(call: Callable[..., Any], journal: Path) -> None:

@@ -121,7 +121,7 @@ def test_watched_logs_must_be_done_only_where_they_were_read_and_hold_nothing_ne
 def test_what_the_record_contradicts_must_fail_and_what_it_does_not_tell_be_unknown() -> None:
     failed = states(started(), StepDone("1.switch", "it runs"), StepStarted("1.verify"), StepFailed("1.verify", "500"))
     assert [failed[name][0] for name in ("deployed", "healthy", "recorded")] == [State.FAILED] * 3
-    assert failed["quarantined"][0] is State.UNKNOWN
+    assert failed["quarantined"][0] is State.OPEN
     pushed = states(started(), *PASSED, StepFailed("1.record", "no push", Failure.UNSETTLED))
     assert pushed["recorded"] == (State.FAILED, "no push")
     assert pushed["deployed"][0] is State.DONE
@@ -135,6 +135,14 @@ def test_a_database_that_is_touched_must_have_its_backup() -> None:
     assert states(started(backup, down, VERIFY), *PASSED)["database-backed-up"] == (State.FAILED, "not done: 1.backup")
     done = states(started(backup, down, VERIFY), *PASSED, StepDone("1.backup", "42 rows in /backups"))
     assert done["database-backed-up"] == (State.DONE, "42 rows in /backups")
+
+
+def test_a_release_that_the_run_did_not_condemn_may_be_quarantined_by_a_person() -> None:
+    added = Ticked("quarantined", "Bad release in quarantine", "ada@laptop", "--done")
+    run = (started(), *PASSED, StepDone("1.record", "pushed"))
+    assert states(*run, added)["quarantined"][0] is State.DONE
+    failed = (started(), *PASSED, Judged("shop-api/prod", IMAGE, Grade.BAD, "http 500"))
+    assert states(*failed, added)["quarantined"][0] is State.FAILED
 
 
 def test_the_backup_of_a_release_tried_before_must_count_for_the_one_that_passed() -> None:

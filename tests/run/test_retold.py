@@ -34,19 +34,19 @@ def test_a_run_that_was_aborted_must_never_be_called_resolved(bad: World) -> Non
     text, asked = retold(bad)
     assert "statusaborted; what was before is back" in text
     assert "was to go fromlocalhost:5000/shop:v3 to localhost:5000/shop:v2" in text
-    assert "What ran before, v3, was put back and serves again. Status: aborted" in text
+    assert "What ran before, v3, was put back and runs again. Status: aborted" in text
     assert "resolved" not in text.partition("Impact")[0]
     assert "Files that it was to change:" in text
-    assert [one for one in asked if "What serves now" in one]
+    assert "What ran before is back. Who looks after it?" in asked
 
 
 def test_where_nothing_passed_what_was_put_back_must_be_said(world: World) -> None:
     shipped(world, ANSWERS_500, ANSWERS_500, ANSWERS_500)
     assert world.rollback().exit is Exit.FAILED_RESTORED
     text, asked = retold(world)
-    assert "No release was proven to serve in it. What ran before, v3, was put back and serves again." in text
+    assert "No release was proven to serve in it. What ran before, v3, was put back and runs again." in text
     assert "Files in git that the rollback changed" not in text
-    assert [one for one in asked if "What serves now" in one]
+    assert "What ran before is back. Who looks after it?" in asked
 
 
 def test_the_plan_for_a_new_deployment_must_name_first_what_was_left_and_link_what_keeps_it_out(world: World) -> None:

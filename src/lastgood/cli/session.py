@@ -71,8 +71,8 @@ class Session:
         return Journal(f"{self.places.state}/journal.db")
 
     def found(self, run: str | None) -> str:
-        """The id of the run whose id begins with `run`, or of the newest. Raises UsageError where there is none."""
-        found = self.journal.find(run) if run is not None else self.journal.latest()
+        """The id of the run whose id begins with `run`, or of the newest but checks. Raises UsageError without one."""
+        found = self.journal.find(run) if run is not None else self.journal.newest()
         if found is None:
             raise UsageError("There is no run in the journal yet.", next=("lastgood status",))
         return found

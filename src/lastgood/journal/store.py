@@ -157,6 +157,16 @@ class Journal:
         found = self.runs() if target is None else self._ids(query, target)
         return found[0] if found else None
 
+    def newest(self) -> str | None:
+        """The newest run that was more than a look; a check where there is no other, None where there is none at all.
+
+        A check of a timer must not come between a run and what people do about it.
+        """
+        # In JSON a quote inside of a text is escaped, so this is a field and no text.
+        query = "SELECT run FROM events WHERE kind = 'run-started' AND instr(event, ?) = 0 ORDER BY at DESC, run DESC"
+        found = self._rows(f"{query} LIMIT 1", (b'"action":"check"',))
+        return str(found[0][0]) if found else self.latest()
+
     def last_run_for(self, target: str) -> Run | None:
         """The newest run of `target` (`service/env`), folded, or None. Raises Refused as `entries` does."""
         run = self.latest(target)
@@ -220,7 +230,7 @@ class Journal:
     def _entries(self, query: str, *values: str) -> tuple[Entry, ...]:
         return tuple(codec.entry(*row) for row in self._rows(query, values))
 
-    def _rows(self, query: str, values: tuple[str | int, ...]) -> list[Any]:  # Any: the columns are the query's
+    def _rows(self, query: str, values: tuple[str | int | bytes, ...]) -> list[Any]:  # Any: the columns are the query's
         with self._lock, _told(self.path):
             db = self._reader()
             return [] if db is None else db.execute(query, values).fetchall()

@@ -147,7 +147,7 @@ def _recorded(case: _Case) -> tuple[State, str]:
 def _quarantined(case: _Case) -> tuple[State, str]:
     bad = [e.event.image.name for e in case.entries if isinstance(e.event, Judged) and e.event.grade is Grade.BAD]
     if not bad:
-        return State.UNKNOWN, "the run has condemned no release: lastgood quarantine add"
+        return State.OPEN, "the run has condemned no release, so a person may: lastgood quarantine add"
     state, because = _recorded(case)
     names = ", ".join(dict.fromkeys(bad))
     return (state, f"the commit condemns {names}") if state is State.DONE else (state, f"{names}: {because}")

@@ -12,6 +12,7 @@ import msgspec
 
 from lastgood.git import links
 from lastgood.model.duration import spoken
+from lastgood.model.event import Run
 from lastgood.model.release import Release, short
 from lastgood.model.step import VerifyStep
 from lastgood.record import blocks
@@ -126,6 +127,10 @@ def _went(was: Release | None, now: Release) -> Rich:
     return (Q(str(was.image)) if was else _UNKNOWN, " to ", Q(str(now.image)))
 
 
+def _proven(run: Run) -> str:
+    return "what runs" if run.plan.action == "restart" else "the release that was put back"
+
+
 def _summary(found: Incident) -> Rich:
     """One sentence, or two, from facts alone."""
     run, times = found.run, found.times
@@ -135,13 +140,13 @@ def _summary(found: Incident) -> Rich:
         what = (*what, f", {service} from " if len(run.plan.members) > 1 else " from ", *names)
     what = (*what, f" was approved at {_moment(times.decided, UTC)} UTC, because ", Q(run.plan.because), ". ")
     if times.mitigated is not None:
-        proven = "the release that was put back was proven to serve"
+        proven = f"{_proven(run)} was proven to serve"
         known = times.mitigated >= times.decided
         when = f"After {spoken(times.mitigated - times.decided)} {proven}" if known else f"Later {proven}"
         return (*what, f"{when}. Status: {found.status}.")
     back: Rich = ()
     if put_back(run) and run.plan.running:
-        back = (" What ran before, ", Q(run.plan.running), ", was put back and serves again.")
+        back = (" What ran before, ", Q(run.plan.running), ", was put back and runs again.")
     return (*what, "No release was proven to serve in it.", *back, f" Status: {found.status}.")
 
 
@@ -151,7 +156,7 @@ def _times(found: Incident, tz: tzinfo) -> Iterator[Block]:
         ("the release that was left was committed", times.changed),
         ("it was noticed, as stated by a person", times.detected),
         ("the plan was approved", times.decided),
-        ("the release that was put back was proven", times.mitigated),
+        (f"{_proven(found.run)} was proven", times.mitigated),
         ("git and production agreed again", times.resolved),
         *((("it needed a person", times.stopped), ("a person had it", times.acknowledged)) if times.stopped else ()),
     )
