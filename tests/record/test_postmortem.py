@@ -124,6 +124,16 @@ def test_clocks_that_disagree_must_never_make_a_length() -> None:
     assert "unknown: the clocks disagree" in seen(back)
 
 
+def test_a_length_over_which_the_clock_was_set_back_must_not_be_told_as_if_it_were_right() -> None:
+    last = len(GOOD)
+    back = tuple(msgspec.structs.replace(one, at=one.at - 40 * SECOND) if one.seq == last else one for one in GOOD)
+    text = seen(back)
+    assert "to mitigate, since the decision30 s; the clock was set back during the run" in text
+    assert "to resolve, since the decision10 s; the clock was set back during the run" in text
+    assert "After 30 s" not in text
+    assert "Later the release that was put back was proven to serve." in text
+
+
 def test_gaps_failures_and_warnings_must_become_questions() -> None:
     entries = told(
         started(warnings=("the remote is away",), skipped=(Skipped(Release("c" * 40, IMAGE, 1), "it is gone"),)),
@@ -167,6 +177,19 @@ def test_what_changed_must_have_links_where_the_host_is_known_and_none_made_up()
     unknown = written(document(found, Sources("/srv/deploy.git"), UTC), Markdown(), "md", None, {})
     assert "](<" not in unknown
     assert "No address is known" in unknown
+
+
+def test_what_changes_in_git_must_be_told_without_the_lines_around_it() -> None:
+    diff = ("@@ -1,7 +1,7 @@", " image:", "-  tag: a|b", "+  tag: <b>", *(f"+  x{at}" for at in range(9)))
+    first = started()
+    attempt = msgspec.structs.replace(first.plan.attempts[0], changes=(FileChange("a/values.yaml", diff),))
+    first = msgspec.structs.replace(first, plan=msgspec.structs.replace(first.plan, attempts=(attempt,)))
+    text = seen(told(first, *(one.event for one in GOOD[1:])))
+    assert "a/values.yaml" in text
+    assert "@@" not in text
+    assert "image:" not in text
+    assert "tag: a|b" in text
+    assert "5 more lines" in text
 
 
 def test_a_service_that_stayed_must_not_be_said_to_have_been_left() -> None:

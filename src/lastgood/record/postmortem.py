@@ -13,6 +13,7 @@ import msgspec
 from lastgood.git import links
 from lastgood.model.duration import spoken
 from lastgood.model.event import Run
+from lastgood.model.plan import FileChange
 from lastgood.model.release import Release, short
 from lastgood.model.step import VerifyStep
 from lastgood.record import blocks
@@ -27,6 +28,7 @@ from lastgood.record.timeline import lines
 
 _NANO = 1_000_000_000
 _UNKNOWN: Final = "unknown"
+_SHOWN: Final = 6
 SUGGESTION: Final = {
     "md": "*Made anew; what somebody wrote in its place stands above.*\n\n",
     "html": '<p class="note">Made anew; what somebody wrote in its place stands above.</p>\n',
@@ -141,7 +143,7 @@ def _summary(found: Incident) -> Rich:
     what = (*what, f" was approved at {_moment(times.decided, UTC)} UTC, because ", Q(run.plan.because), ". ")
     if times.mitigated is not None:
         proven = f"{_proven(run)} was proven to serve"
-        known = times.mitigated >= times.decided
+        known = times.mitigated >= times.decided and not found.set_back
         when = f"After {spoken(times.mitigated - times.decided)} {proven}" if known else f"Later {proven}"
         return (*what, f"{when}. Status: {found.status}.")
     back: Rich = ()
@@ -170,13 +172,14 @@ def _times(found: Incident, tz: tzinfo) -> Iterator[Block]:
         ("from the bad release to the good one", times.changed, times.mitigated),
         *((("to acknowledge, since it stopped", times.stopped, times.acknowledged),) if times.stopped else ()),
     )
-    yield Table(("time", "length"), tuple(((name,), (_length(a, b),)) for name, a, b in lengths))
+    doubt = "; the clock was set back during the run" if found.set_back else ""
+    yield Table(("time", "length"), tuple(((name,), (_length(a, b, doubt),)) for name, a, b in lengths))
 
 
-def _length(begun: float | None, ended: float | None) -> str:
+def _length(begun: float | None, ended: float | None, doubt: str) -> str:
     if begun is None or ended is None:
         return _UNKNOWN
-    return spoken(ended - begun) if ended >= begun else f"{_UNKNOWN}: the clocks disagree"
+    return f"{spoken(ended - begun)}{doubt}" if ended >= begun else f"{_UNKNOWN}: the clocks disagree"
 
 
 def _moment(at: float | None, tz: tzinfo) -> str:
@@ -198,12 +201,20 @@ def _changed(found: Incident, sources: Sources) -> Iterator[Block]:
     found_links = tuple(link for move in moves(run, found.winner) for link in between(move, sources))
     yield Bullets(found_links or (("No address is known at which the difference can be seen.",),))
     attempt = found.winner or next(iter(run.plan.attempts), None)
-    files = tuple((Q(change.path), f": {len(change.diff)} lines") for change in attempt.changes) if attempt else ()
+    files = tuple((Q(change.path), *_differs(change)) for change in attempt.changes) if attempt else ()
     if files:
         yield Para(("Files in git that the rollback changed:" if found.winner else "Files that it was to change:",))
         yield Bullets(files)
     if run.plan.kept:
         yield Para(("Later commits to its configuration that stay: ", Q(", ".join(run.plan.kept)), "."))
+
+
+def _differs(change: FileChange) -> Rich:
+    """The lines that change in a file, without those around them."""
+    lines = [line for line in change.diff if line[:1] in {"+", "-", "~"}]
+    told: Rich = tuple(part for line in lines[:_SHOWN] for part in (" ", Q(line)))
+    more = len(lines) - _SHOWN
+    return (":", *told, *((f" and {more} more lines",) if more > 0 else ()))
 
 
 def _decisions(found: Incident) -> Iterator[Block]:
