@@ -10,7 +10,7 @@ import pytest
 from lastgood.journal.store import Journal
 from lastgood.model.chain import Line
 from lastgood.model.errors import Exit
-from lastgood.model.event import Event, Kept, KeptFile, RunEnded, RunStarted, Said, StepStarted
+from lastgood.model.event import Event, Kept, KeptFile, Resumed, RunEnded, RunStarted, Said, StepStarted
 from lastgood.model.plan import Facts
 from tests.journal.sample import begun as sample
 
@@ -113,6 +113,27 @@ def test_what_another_laptop_made_of_a_run_that_stopped_here_is_told_with_it(
     assert told["status"] == "resolved"
     with Journal(f"{tmp_path}/home/.local/state/lastgood/journal.db") as journal:
         assert len(journal.entries(RUN)) == 1
+
+
+def test_what_was_cut_off_from_the_record_here_is_not_taken_from_the_hosts_unseen(
+    there: Callable[..., None], lastgood: Callable[..., Any], tmp_path: Path
+) -> None:
+    with Journal(f"{tmp_path}/home/.local/state/lastgood/journal.db") as journal:
+        journal.append(RUN, begun(), NOON)
+    there(begun(), Said("on"), RunEnded(Exit.DONE, "It serves."))
+    cut = lastgood("verify", RUN, "--repo", ".", "--json")
+    assert (cut.code, cut.json["verdict"], cut.json["lines"]) == (Exit.NEEDS_HUMAN, "broken", 1)
+    assert "cut off" in cut.json["faults"][0]["what"]
+
+
+def test_what_another_laptop_went_on_with_is_no_cut(
+    there: Callable[..., None], lastgood: Callable[..., Any], tmp_path: Path
+) -> None:
+    with Journal(f"{tmp_path}/home/.local/state/lastgood/journal.db") as journal:
+        journal.append(RUN, begun(), NOON)
+    there(begun(), Resumed("bob@laptop", aborting=False, lease="token"), RunEnded(Exit.DONE, "It serves."))
+    found = lastgood("verify", RUN, "--repo", ".", "--json")
+    assert (found.code, found.json["verdict"], found.json["lines"]) == (Exit.DONE, "whole", 3)
 
 
 @pytest.mark.parametrize("run", [RUN, RUN[:8], "../../etc/passwd", "x"])

@@ -22,6 +22,8 @@ from lastgood.service import Service
 WHOLE: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}", re.ASCII)
 """The whole id of a run: hosts are not asked for less."""
 
+_FROM_ELSEWHERE: Final = ("resumed", "ticked", "acknowledged")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -57,6 +59,19 @@ def record(session: Session, run: str | None, *, fresh: bool = True) -> Record:
     if fresh and fold(session.journal.entries(here.run)).open and not session.live.alive(here.run):
         return _continued(here)
     return here
+
+
+def own(session: Session, run: str | None) -> Record:
+    """As `record`, for judging the record here: what was cut off from it is not taken from the hosts unseen.
+
+    Where another machine went on, the first line that is missing here is that it took the run up, or what a person
+    said. Any other was written here first: then it was taken away since. Raises as `record` does.
+    """
+    found = record(session, run)
+    here, there = session.journal.lines(found.run), found.journal.lines(found.run)
+    if found.folder is not None and here and there[len(here)].kind not in _FROM_ELSEWHERE:
+        return Record(session, found.run, session.journal)
+    return found
 
 
 def _asked(session: Session, run: str, unknown: UsageError) -> tuple[Line, ...]:

@@ -44,8 +44,8 @@ class Times(msgspec.Struct, frozen=True):
     """When what happened, in Unix seconds; None where the record does not say.
 
     `changed` is when the release that was left was committed, `detected` what a person stated, `decided` when the plan
-    was approved, `mitigated` when the release that was put back was proven, `resolved` when git and runtime agreed;
-    `stopped` is when it first needed a person, `acknowledged` when one said that they have it.
+    was approved, `mitigated` when the release that was put back was proven, `resolved` when it was over, with git and
+    runtime agreeing; `stopped` is when it first needed a person, `acknowledged` when one said that they have it.
     """
 
     changed: float | None

@@ -159,7 +159,7 @@ def _times(found: Incident, tz: tzinfo) -> Iterator[Block]:
         ("it was noticed, as stated by a person", times.detected),
         ("the plan was approved", times.decided),
         (f"{_proven(found.run)} was proven", times.mitigated),
-        ("git and production agreed again", times.resolved),
+        ("it was over, with git and production agreeing", times.resolved),
         *((("it needed a person", times.stopped), ("a person had it", times.acknowledged)) if times.stopped else ()),
     )
     rows = (((name,), (_moment(at, UTC),), (_moment(at, tz),)) for name, at in points)

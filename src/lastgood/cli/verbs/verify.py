@@ -40,7 +40,7 @@ def command(session: Session, what: str | None, here: bool, head: str) -> int:
 def _verified(session: Session, what: str | None, head: str, *, here: bool) -> "Verified":
     import os.path
 
-    from lastgood.cli.records import record
+    from lastgood.cli.records import own
     from lastgood.recording import verified, verified_bundle
 
     if what is not None and (what.endswith(".tar") or os.path.isfile(what)):  # noqa: PTH113 - False for what is no path
@@ -48,7 +48,7 @@ def _verified(session: Session, what: str | None, head: str, *, here: bool) -> "
         return verified_bundle(_read(what), session.journal, asked, head, alone=here)
     if here:
         return verified(session.journal, session.places, session.found(what), None, head)
-    found = record(session, what)
+    found = own(session, what)
     return verified(found.journal, session.places, found.run, found.service, head)
 
 
