@@ -160,7 +160,7 @@ def test_a_database_that_only_a_release_not_tried_needs_must_not_be_missed() -> 
     down = DownStep("2.down", "shop-api", "local", DESCENT, KeptBackup("2.backup"), "the older one needs it")
     backup = BackupStep("2.backup", "shop-api", "local", "/backups", "2", "it can be put back")
     first = attempts((SWITCH, VERIFY), (backup, down, SWITCH_2, VERIFY_2))
-    untouched = (State.DONE, "it is not touched: untouched")
+    untouched = (State.DONE, "it was not touched")
     assert states(first, *PASSED)["database-backed-up"] == untouched
     assert states(first, StepFailed("1.verify", "http 500"))["database-backed-up"] == untouched
 

@@ -212,6 +212,22 @@ def test_a_service_that_stayed_must_not_be_said_to_have_been_left() -> None:
         assert "lastgood check shop-web" not in text
 
 
+def test_what_became_of_the_schema_must_be_told_up_to_the_release_that_passed() -> None:
+    first = started(schema="stays at version 2")
+    near = first.plan.attempts[0]
+    further = msgspec.structs.replace(near, number=2, schema="goes down to 1", steps=())
+    nearer = msgspec.structs.replace(near, steps=(msgspec.structs.replace(VERIFY, id="0.verify"),))
+    last = msgspec.structs.replace(further, number=3, schema="goes down to 0")
+    passed = msgspec.structs.replace(further, steps=near.steps)
+    for attempts, wanted in (
+        ((near, further), "stays at version 2"),
+        ((nearer, passed, last), "stays at version 2; then goes down to 1"),
+    ):
+        plan = msgspec.structs.replace(first.plan, attempts=attempts)
+        text = page(told(msgspec.structs.replace(first, plan=plan), *(one.event for one in GOOD[1:])))
+        assert f"| schema | <code>{wanted}</code> |" in text
+
+
 def test_what_is_put_back_must_not_be_asked_about_as_if_nobody_knew() -> None:
     restore = Restore((Runnable(BAD),), (msgspec.structs.replace(VERIFY, id="restore.verify"),), "what ran before")
     first = started(restore=restore)

@@ -84,9 +84,10 @@ def _database(case: _Case) -> tuple[State, str]:
     """Each database that went down, or was to, has a backup, of whichever release: one tried later may need none."""
     run, kinds = case.run, (BackupStep, DownStep, LossyDownStep)
     wanted = case.of(*kinds) if winner(run) else []
-    touched = [s for s in run.plan.steps() if isinstance(s, kinds) and (s.id in run.steps or s in wanted)]
+    known = [step for step in run.plan.steps() if isinstance(step, kinds)]
+    touched = [step for step in known if step.id in run.steps or step in wanted]
     if not touched:
-        return State.DONE, f"it is not touched: {run.plan.schema}"
+        return State.DONE, "it was not touched" if known else f"it is not touched: {run.plan.schema}"
     backups = [step for step in run.plan.steps() if isinstance(step, BackupStep)]
     made = [step for step in backups if step.id in run.done]
     bare = {step.service for step in touched} - {step.service for step in made}

@@ -111,7 +111,7 @@ def _status(found: Incident) -> Iterator[Block]:
         (("run",), (Q(run.id),)),
         (("target",), (Q(run.plan.target),)),
         *(((went + _of(found, service),), _went(was, now)) for service, was, now in moves(run, found.winner)),
-        (("schema",), (Q(run.plan.schema),)),
+        (("schema",), (Q(_schema(found)),)),
         (("record",), (f"{len(found.entries)} lines, hash ", Q(found.head))),
     ]
     yield Table(("", ""), tuple(rows))
@@ -119,6 +119,13 @@ def _status(found: Incident) -> Iterator[Block]:
         yield Para((Q(run.ended.what),))
         if run.ended.next:
             yield Bullets(tuple(("next: ", Q(each)) for each in run.ended.next))
+
+
+def _schema(found: Incident) -> str:
+    """What became of databases on the way to the release that passed; else what was to."""
+    won, plan = found.winner, found.run.plan
+    later = (one.schema for one in plan.attempts if won and 1 < one.number <= won.number)
+    return "; then ".join(dict.fromkeys(filter(None, (plan.schema, *later))))
 
 
 def _of(found: Incident, service: str) -> str:
