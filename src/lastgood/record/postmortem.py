@@ -36,7 +36,7 @@ SUGGESTION: Final = {
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}"
-    "code{background:#f3f3f3;overflow-wrap:anywhere}"
+    "td:first-child,td:nth-child(2){min-width:10rem}code{background:#f3f3f3;overflow-wrap:anywhere}"
     ".prompt{border-left:4px solid #ccc;padding-left:1rem;color:#555}svg{max-width:100%}"
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
