@@ -62,6 +62,14 @@ def test_who_said_what_when_must_be_in_the_record(call: Callable[..., Any], jour
     assert (point["state"], point["by"]) == ("done", f"{first.by} (--done)")
 
 
+def test_several_points_that_are_skipped_at_once_must_all_be_said(call: Callable[..., Any], journal: Path) -> None:
+    assert call("--skip", "customers-told", "--skip", "kept", "--because", "a drill").code == Exit.DONE
+    assert [(one.point, one.skipped, one.because) for one in said(journal)] == [
+        ("customers-told", True, "a drill"),
+        ("kept", True, "a drill"),
+    ]
+
+
 WRONG = (
     ("--done", "team-told"),
     ("--done", "kept"),

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 @click.command("checklist")
 @click.argument("run", required=False, shell_complete=runs)
 @click.option("--done", multiple=True, metavar="POINT", help="You say that it is done; may be given several times.")
-@click.option("--skip", metavar="POINT", help="You say that it is not needed; needs --because.")
+@click.option("--skip", multiple=True, metavar="POINT", help="You say that it is not needed; needs --because.")
 @click.option("--because", default="", metavar="TEXT", help="Why it is skipped, or what you saw.")
 @click.option("--ask", is_flag=True, help="Go through what is left for a person, one by one.")
 @verb
 def command(  # noqa: PLR0913, PLR0917 - one parameter per option
-    session: Session, run: str | None, done: tuple[str, ...], skip: str | None, because: str, ask: bool
+    session: Session, run: str | None, done: tuple[str, ...], skip: tuple[str, ...], because: str, ask: bool
 ) -> int:
     """What has to be so before, meanwhile and after a rollback. RUN: as for `show`.
 
@@ -40,11 +40,10 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
 
     found = record(session, run)
     service = found.service(fold(found.journal.entries(found.run)))
-    seen = because if skip is None else ""  # beside --skip it is the reason for that
+    seen = "" if skip else because  # beside --skip it is the reason for that
     listed = checklist(found.journal, found.run, service)
     said = [ticked(listed, name, "--done", skipped=False, because=seen) for name in done]
-    if skip is not None:
-        said.append(ticked(listed, skip, "--skip", skipped=True, because=because))
+    said += [ticked(listed, name, "--skip", skipped=True, because=because) for name in skip]
     note(service, found.run, said, lambda text: session.note((text,)))
     if ask:
         _ask(session, service, found)
