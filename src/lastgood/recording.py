@@ -77,6 +77,7 @@ def verified_bundle(
         faults=(*found.faults, *handover.unnamed(found, entries)),
         evidence=EvidenceCheck(len(pieces), here, len(pieces) - here),
         limits=handover.retold(found, target, entries),
+        handed_over=True,
         alone=alone,
     )
 

@@ -132,6 +132,17 @@ def again(files: dict[str, bytes], **changes: object) -> bytes:
     return tar({**files, "lastgood-r/manifest.json": msgspec.json.encode(manifest)})
 
 
+def test_a_bundle_from_before_the_record_went_on_must_be_no_forgery_and_no_whole_record(desk: Desk) -> None:
+    archive = desk.packed()
+    desk.journal.append("r", Said("on"), 9)
+    desk.journal.append("r", RunEnded(Exit.DONE, "settled"), 10)
+    found = verified_bundle(archive, desk.journal, None)
+    assert (found.verdict, found.faults, found.witnesses[0].lines) == (Verdict.UNPROVEN, (), 4)
+    assert "lines 5 to 6 are known elsewhere and not in it: it was made before them, or was cut off" in found.limits
+    assert verified_bundle(archive, desk.journal, None, alone=True).verdict is Verdict.UNPROVEN
+    assert verified_bundle(desk.packed(), desk.journal, None).verdict is Verdict.WHOLE
+
+
 def test_what_is_for_people_must_tell_what_the_journal_tells(desk: Desk) -> None:
     head = desk.journal.head("r")
     files = members(desk.packed())

@@ -20,27 +20,49 @@ def verify(  # noqa: PLR0913 - all that is known of one record
     limits: Sequence[str] = (),
     chained_since: str = "",
     alone: bool = False,
+    handed_over: bool = False,
 ) -> Verified:
     """Judge the lines of one run, which are in the order in which they are stored.
 
     `faults` and `limits` were found by other means, `chained_since` is when lines began to be chained where these were
-    stored, and `alone` says that nobody else is expected to know the run.
+    stored, and `alone` says that nobody else is expected to know the run. Of what was `handed_over` the record may have
+    gone on since: that others know more lines is no fault of it, and leaves it unproven.
     """
     own = chain.misfit(lines)
     seals = chain.seals(lines)
+    later = _later(len(lines), statements) if handed_over else []
+    if handed_over:
+        statements = [_until(len(lines), one) for one in statements]
     checked = [_heard(one, seals) for one in statements]
     wrong = [*([own] if own else []), *faults, *(fault for _, found in checked for fault in found)]
     witnesses = tuple(witness for witness, _ in checked)
     before = chain.unchained(lines)
     known = max((one.lines for one in witnesses), default=0)
     bare = _bare_end(lines) if known < len(lines) else []
-    proven = known == len(lines) or (alone and before == 0 and not bare)
+    proven = not later and (known == len(lines) or (alone and before == 0 and not bare))
     kept = evidence or EvidenceCheck()
     unseen = _unseen(kept.elsewhere)
-    limits = (*_limits(len(lines), before, known, chained_since, alone=alone), *bare, *_masked(lines), *unseen, *limits)
+    limits = (
+        *_limits(len(lines), before, known, chained_since, alone=alone),
+        *bare,
+        *_masked(lines),
+        *later,
+        *unseen,
+        *limits,
+    )
     verdict = Verdict.BROKEN if wrong else Verdict.WHOLE if proven and lines else Verdict.UNPROVEN
     head = seals[-1] if seals else ""
     return Verified(run, target, verdict, len(lines), head, before, witnesses, tuple(wrong), limits, kept)
+
+
+def _later(count: int, statements: Sequence[Statement]) -> list[str]:
+    most = max((mark.line for one in statements for mark in one.marks), default=0)
+    which = f"line {count + 1} is" if most == count + 1 else f"lines {count + 1} to {most} are"
+    return [f"{which} known elsewhere and not in it: it was made before them, or was cut off"] * (most > count)
+
+
+def _until(count: int, one: Statement) -> Statement:
+    return Statement(one.where, tuple(mark for mark in one.marks if mark.line <= count), one.because)
 
 
 def _bare_end(lines: Sequence[Line]) -> list[str]:
