@@ -126,14 +126,18 @@ def test_what_was_cut_off_from_the_record_here_is_not_taken_from_the_hosts_unsee
     assert "cut off" in cut.json["faults"][0]["what"]
 
 
+@pytest.mark.parametrize("exit_", [Exit.IN_DOUBT, Exit.MITIGATED, Exit.NEEDS_HUMAN])
 def test_what_another_laptop_went_on_with_is_no_cut(
-    there: Callable[..., None], lastgood: Callable[..., Any], tmp_path: Path
+    there: Callable[..., None], lastgood: Callable[..., Any], tmp_path: Path, exit_: Exit
 ) -> None:
+    stopped = RunEnded(exit_, "It stopped.")
     with Journal(f"{tmp_path}/home/.local/state/lastgood/journal.db") as journal:
         journal.append(RUN, begun(), NOON)
-    there(begun(), Resumed("bob@laptop", aborting=False, lease="token"), RunEnded(Exit.DONE, "It serves."))
+        journal.append(RUN, stopped, NOON + 10**9)
+    there(begun(), stopped, Resumed("bob@laptop", aborting=False, lease="token"), RunEnded(Exit.DONE, "It serves."))
     found = lastgood("verify", RUN, "--repo", ".", "--json")
-    assert (found.code, found.json["verdict"], found.json["lines"]) == (Exit.DONE, "whole", 3)
+    assert (found.code, found.json["verdict"], found.json["lines"]) == (Exit.DONE, "whole", 4)
+    assert lastgood("postmortem", RUN, "--repo", ".", "--json").json["status"] == "resolved"
 
 
 @pytest.mark.parametrize("run", [RUN, RUN[:8], "../../etc/passwd", "x"])

@@ -15,7 +15,7 @@ from lastgood.cli.session import Session
 from lastgood.journal.fold import fold
 from lastgood.journal.store import Journal
 from lastgood.model.chain import Line
-from lastgood.model.errors import LastgoodError, UsageError
+from lastgood.model.errors import Exit, LastgoodError, UsageError
 from lastgood.model.event import Run
 from lastgood.service import Service
 
@@ -47,7 +47,7 @@ def record(session: Session, run: str | None, *, fresh: bool = True) -> Record:
     """The record of the run whose id begins with `run`, or of the newest one here.
 
     The hosts of the deploy repo at hand are asked for a run that is not known here, and, where `fresh`, for what became
-    of one that stopped here half-way or unsettled: another machine may have gone on with it. Raises UsageError where
+    of one that is not over here: another machine may have gone on with it. Raises UsageError where
     nobody knows it, Refused where what hosts have cannot be relied on.
     """
     try:
@@ -56,9 +56,15 @@ def record(session: Session, run: str | None, *, fresh: bool = True) -> Record:
         if run is None or not WHOLE.fullmatch(run):
             raise
         return _copied(session, run, _asked(session, run, error))
-    if fresh and fold(session.journal.entries(here.run)).open and not session.live.alive(here.run):
+    if fresh and not _over(fold(session.journal.entries(here.run))) and not session.live.alive(here.run):
         return _continued(here)
     return here
+
+
+def _over(run: Run) -> bool:
+    """Whether nobody can take it up any more; where a person is needed, they may do so from another machine."""
+    over = (Exit.DONE, Exit.FAILED_RESTORED, Exit.REFUSED, Exit.WORLD_MOVED)
+    return run.ended is not None and run.ended.exit in over
 
 
 def own(session: Session, run: str | None) -> Record:
