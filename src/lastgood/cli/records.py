@@ -47,8 +47,8 @@ def record(session: Session, run: str | None, *, fresh: bool = True) -> Record:
     """The record of the run whose id begins with `run`, or of the newest one here.
 
     The hosts of the deploy repo at hand are asked for a run that is not known here, and, where `fresh`, for what became
-    of one that is not over here: another machine may have gone on with it. Raises UsageError where
-    nobody knows it, Refused where what hosts have cannot be relied on.
+    of one that is not over here: another machine may have gone on with it. Raises UsageError where nobody knows it,
+    Refused where what hosts have cannot be relied on.
     """
     try:
         here = Record(session, session.found(run), session.journal)

@@ -201,4 +201,4 @@ def _address(url: str) -> str:
 
 def plain(said: Rich) -> str:
     """A line of text without any markup; what looks like a secret is masked in it as well."""
-    return "".join(_masked(part.text) if isinstance(part, Q) else str(getattr(part, "text", part)) for part in said)
+    return "".join(part if isinstance(part, str) else _masked(part.text) for part in said)
