@@ -232,9 +232,12 @@ def test_what_is_put_back_must_not_be_asked_about_as_if_nobody_knew() -> None:
     restore = Restore((Runnable(BAD),), (msgspec.structs.replace(VERIFY, id="restore.verify"),), "what ran before")
     first = started(restore=restore)
     back = (StepStarted("restore.verify"), StepDone("restore.verify", "it runs again"))
-    asked_for = asked(told(first, *back, RunEnded(Exit.FAILED_RESTORED, "No release passed.")))
+    entries = told(first, *back, RunEnded(Exit.FAILED_RESTORED, "No release passed."))
+    asked_for = asked(entries)
     assert "What ran before is back. Who looks after it?" in asked_for
     assert not [one for one in asked_for if "What serves now" in one]
+    assert "What it was to leave is back: sha-9f8e7d6" in plain_page(entries)
+    assert "keep out" not in plain_page(entries)
 
 
 @pytest.mark.parametrize("form", ["md", "html"])

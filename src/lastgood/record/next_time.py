@@ -136,7 +136,12 @@ def _quarantine(found: Incident, sources: Sources) -> Rich:
 
 def _left(found: Incident) -> Rich:
     names = ", ".join(one.image.name for one in left(found.run))
-    return ("Until the cause is known, keep out what was left: ", Q(names)) if names else ()
+    what = (
+        "What it was to leave is back: "
+        if put_back(found.run)
+        else "Until the cause is known, keep out what was left: "
+    )
+    return (what, Q(names)) if names else ()
 
 
 def _besides(found: Incident) -> Iterator[Rich]:
