@@ -197,6 +197,8 @@ class Desk:
     asked: list[tuple[Message, float]] = field(default_factory=list)
     contacts: tuple[str, ...] = ("ann",)
     done: list[tuple[str, str]] = field(default_factory=list)
+    stops: bool | None = None
+    """Whether the last run stopped on this machine; None where it goes on."""
 
     @property
     def config(self) -> "Desk":
@@ -221,6 +223,11 @@ class Desk:
 
     def last_run_for(self, _: str) -> Run | None:
         return self.last
+
+    def stop(self, run: str) -> tuple[str, None, bool]:
+        if self.stops is None:
+            raise UsageError("it waits for nobody")
+        return run, None, self.stops
 
     def settled(self, target: str, action: str) -> None:
         self.done.append((target, action))
@@ -262,6 +269,12 @@ def loss() -> ConsentNeeded:
     return made
 
 
+def silent() -> LeaseHeld:
+    made = LeaseHeld("Ann was at it, and her lease ran out.")
+    made.ran_out = True
+    return made
+
+
 SICK = Health.UNHEALTHY
 
 
@@ -276,8 +289,11 @@ SICK = Health.UNHEALTHY
         (GitUnavailable("The remote is gone."), Refused("No host answers."), 0.0),
         (GitUnavailable("The remote is gone."), Health.HEALTHY, None),
         (InDoubt("A restore stopped half-way."), SICK, 0.0),
-        (LeaseHeld("Ann is at it."), SICK, None),
-        (WorldMoved("Make the plan again."), SICK, None),
+        (LeaseHeld("Ann is at it."), SICK, 600.0),
+        (LeaseHeld("Ann is at it."), Health.HEALTHY, None),
+        (silent(), SICK, 0.0),
+        (WorldMoved("Make the plan again."), SICK, 120.0),
+        (WorldMoved("Make the plan again."), Health.HEALTHY, None),
         (UsageError("No such service."), SICK, None),
         (ZeroDivisionError(), SICK, 0.0),
         (KeyError("s3cret"), SICK, 0.0),
@@ -324,6 +340,16 @@ def test_an_end_that_a_run_tells_by_itself_must_not_call_once_more(
     afterwards.work()
     assert bool(desk.asked) is calls
     assert desk.done == ([("shop-api/prod", "rollback")] if code is Exit.DONE else [])
+
+
+@pytest.mark.parametrize(("stops", "calls"), [(True, 0), (False, 1), (None, 1)])
+def test_a_lease_that_our_own_stopped_run_holds_must_not_call_beside_it(
+    monkeypatch: pytest.MonkeyPatch, stops: bool | None, calls: int
+) -> None:
+    """One that stopped on another machine, which may be gone for good, has to be called for here."""
+    monkeypatch.setattr(unattended, "attended", lambda: False)
+    desk = Desk(SICK, fold(lined(begun(), StepStarted("1.pull"))), stops=stops)
+    assert len(watched(desk, silent())) == calls
 
 
 def test_what_goes_wrong_with_calling_must_be_told_and_end_there(monkeypatch: pytest.MonkeyPatch) -> None:

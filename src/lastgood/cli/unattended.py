@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final, Self
 
 from lastgood.cli import afterwards
-from lastgood.model.errors import Exit, LastgoodError, NeedsHuman
+from lastgood.model.errors import Exit, LastgoodError, NeedsHuman, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from lastgood.service import Service, Teller
 
 _SOON: Final = 120.0
-"""Seconds that a program has to approve what it may approve itself, before a person is called for that."""
+"""Seconds that a program has to approve, or plan anew, what it may itself, before a person is called for that."""
+_OTHERS: Final = 600.0
+"""Seconds that somebody else has who acts on the target: that long walking back may take."""
 _LOOK: Final = 3.0
 """Seconds in which it is looked how what runs fares, once everything else is done."""
-_UNLESS_HEALTHY: Final = (Exit.FAILED_RESTORED, Exit.REFUSED)
+_UNLESS_HEALTHY: Final = (Exit.FAILED_RESTORED, Exit.REFUSED, Exit.LEASE_HELD, Exit.WORLD_MOVED)
 _WELL: Final = (Exit.DONE, Exit.MITIGATED)
 _CALLS: Final = (Exit.IN_DOUBT, Exit.NEEDS_HUMAN, Exit.CONSENT_NEEDED, *_UNLESS_HEALTHY)
 
@@ -79,7 +81,7 @@ class Watch:
         from lastgood.outbox.messages import asking
         from lastgood.wiring import who
 
-        if error.exit not in _UNLESS_HEALTHY and self._journalled(error):
+        if (error.exit not in _UNLESS_HEALTHY or error.exit is Exit.LEASE_HELD) and self._journalled(error):
             return
         chosen, seen = self._chosen, _looked(self._service, self._chosen)
         if error.exit in _UNLESS_HEALTHY and all(said is None for said in seen.values()):
@@ -87,8 +89,7 @@ class Watch:
         risk = [f"{name}: {said}" for name, said in seen.items() if said is not None]
         then = (self._session.command(*self._session.argv), f"lastgood status {chosen.service} {chosen.env}")
         message = asking(chosen, self._action, error, then=then, risk=risk, by=who())
-        soon = error.exit is Exit.CONSENT_NEEDED and not getattr(error, "by_person", False)
-        self._service.post_office.ask(message, _SOON if soon else 0.0)
+        self._service.post_office.ask(message, _waits(error))
 
     def _journalled(self, error: LastgoodError) -> bool:
         """Whether it is how a run ended, or that it has no end: such a run calls by itself, but for a check."""
@@ -96,8 +97,25 @@ class Watch:
         if last is None or last.plan.action == "check":
             return False
         if last.ended is None:
-            return error.exit is Exit.IN_DOUBT
+            return error.exit is Exit.IN_DOUBT or (error.exit is Exit.LEASE_HELD and self._stopped_here(last.id))
         return (last.ended.exit, last.ended.what) == (error.exit, error.what)
+
+    def _stopped_here(self, run: str) -> bool:
+        try:
+            _, _, ours = self._service.post_office.stop(run)
+        except UsageError:  # it goes on, or waits for nobody
+            return False
+        return ours
+
+
+def _waits(error: LastgoodError) -> float:
+    """Seconds for which somebody else, a program or whoever acts on the target, may make the call needless."""
+    if error.exit is Exit.LEASE_HELD:
+        return 0.0 if getattr(error, "ran_out", False) else _OTHERS
+    may = error.exit is Exit.WORLD_MOVED or (
+        error.exit is Exit.CONSENT_NEEDED and not getattr(error, "by_person", False)
+    )
+    return _SOON if may else 0.0
 
 
 def attended() -> bool:

@@ -79,9 +79,10 @@ class InDoubt(LastgoodError):
 
 
 class LeaseHeld(LastgoodError):
-    """Somebody else acts on this target."""
+    """Somebody else acts on this target. `ran_out`: they gave no sign of life for longer than they said."""
 
     exit = Exit.LEASE_HELD
+    ran_out = False
 
 
 class WorldMoved(LastgoodError):

@@ -209,11 +209,13 @@ def _held(there: Lease, target: str, now: int) -> LeaseHeld:
     else:
         advice = "only if you know that they stopped: --take-over (two hands on one target can leave it broken)"
     term = f"it runs for another {spoken(left)}" if left >= 0 else "it has run out, which by itself hands nothing over"
-    return LeaseHeld(
+    held = LeaseHeld(
         f"Somebody else acts on {target}.",
         because=(there.shown(), term),
         next=("wait for it to end", f"{again(there.run, target, '--take-over')}   # if it died", advice),
     )
+    held.ran_out = left < 0
+    return held
 
 
 def _unusable(target: str, path: str, error: OSError) -> Refused:
