@@ -240,6 +240,22 @@ def test_a_bot_that_refuses_unheard_must_be_one_of_our_own_kinds(url: str, kind:
     assert isinstance(member(url).check(), Unknown)
 
 
+def test_a_service_for_short_messages_must_get_the_commands_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """apprise hands on what is too long, and the service refuses it for ever: Discord takes 2,000 letters."""
+    from apprise.plugins.custom_json import NotifyJSON
+
+    monkeypatch.setattr(NotifyJSON, "body_maxlen", 2000)
+    long = ('{"level": "error"}' * 30,) * 12
+    told = message(Kind.STOPPED, 5, what=long[0], because=long, risk=long, next=("lastgood resume 7f3a",))
+    with Chat() as chat:
+        done = tell(f"json://127.0.0.1:{chat.server_port}/{PASSWORD}", told=told)
+        assert isinstance(done, Delivered), done
+        (said,) = chat.told()
+    assert len(said["title"] + said["message"]) < 2000
+    assert "lastgood resume 7f3a" in said["message"]
+    assert "more" in said["message"]
+
+
 def test_what_is_no_url_or_no_secret_must_be_told_by_its_reference_alone() -> None:
     assert "env:URL0" in failed(tell("nosuch://s3cret")).because
     made = catalog.options("notifiers", "apprise")(urls=("env:NOSUCH",))  # type: ignore[call-arg]

@@ -21,6 +21,8 @@ class GitHubIssues(Service):
     def __init__(self) -> None:
         super().__init__()
         self.push = True
+        self.gone = 410
+        """What it answers for an issue that is not there: deleted, moved to another repo, or not to be seen."""
         self.issues: list[dict[str, Json]] = [
             {"number": 1, "state": "open", "body": "<!-- lastgood:quoted -->", "pull_request": {}, "labels": []},
             *({"number": n, "state": "open", "body": None, "labels": []} for n in range(2, 40)),
@@ -51,7 +53,8 @@ class GitHubIssues(Service):
         number = int(rest[0])
         issue = next((one for one in self.issues if one["number"] == number), None)
         if issue is None:
-            return Answer(410, {"message": "This issue was deleted"})
+            message = {301: "Moved Permanently", 404: "Not Found"}.get(self.gone, "This issue was deleted")
+            return Answer(self.gone, {"message": message, "url": "https://api.github.example/repositories/1/issues/7"})
         if rest[1:] == ["comments"]:
             if asked.method == "POST":
                 self.comments.setdefault(number, []).append(asked.json["body"])
@@ -113,6 +116,8 @@ class VikunjaTasks(Service):
     def __init__(self, version: str = "v2.5.0") -> None:
         super().__init__()
         self.version = version
+        self.most = 50
+        """`service.maxitemsperpage`: more are not on a page, whatever is asked for."""
         self.tasks: dict[int, dict[str, Json]] = {
             1: self._task(1, "quotes nothing", assignees=[{"id": 3, "username": "bo"}]),
         }
@@ -172,15 +177,15 @@ class VikunjaTasks(Service):
     def _said(self, number: int) -> list[Json]:
         return [{"id": at, "comment": text} for at, text in enumerate(self.comments.get(number, []))]
 
-    @staticmethod
-    def _bare(asked: Asked, items: list[Json]) -> Answer:
-        size, page = int(asked.query.get("per_page", "50")), int(asked.query.get("page", "1"))
+    def _bare(self, asked: Asked, items: list[Json]) -> Answer:
+        size, page = min(self.most, int(asked.query.get("per_page", "50"))), int(asked.query.get("page", "1"))
         shown = items[(page - 1) * size : page * size]
         return Answer(200, shown or b"null", {"x-pagination-total-pages": str(-(-len(items) // size))})
 
     def _wrapped(self, asked: Asked, items: list[Json]) -> Answer:
-        shown = self._bare(asked, items).body
-        return Answer(200, {"items": json.loads(shown), "total": len(items), "page": 1, "total_pages": 1})
+        bare = self._bare(asked, items)
+        pages = int(bare.headers["x-pagination-total-pages"])
+        return Answer(200, {"items": json.loads(bare.body), "total": len(items), "page": 1, "total_pages": pages})
 
     def _created(self, asked: Asked) -> Answer:
         if not asked.json.get("title"):
@@ -204,6 +209,12 @@ class VikunjaTasks(Service):
 
     def _bulk(self, asked: Asked) -> Answer:
         given = asked.json
+        if self.version.startswith("v0."):  # a task of its own is read from the top: it has no `done`, and no assignees
+            for number in given["task_ids"]:
+                self.tasks[number] |= {"done": given.get("done", False), "assignees": given.get("assignees")}
+            return Answer(200, {})
+        if set(given["fields"]) - set(self._task(0, "")):
+            return Answer(400, {"code": 4027, "message": "The task column is invalid."})
         for number in given["task_ids"]:
             for name in given["fields"]:
                 self.tasks[number][name] = given["values"][name]

@@ -14,7 +14,7 @@ import re
 import smtplib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -24,7 +24,7 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.message import Delivered, Delivery, Failed, Message
 from lastgood.model.text import sanitise
 from lastgood.outside.talk import Trouble, secret
-from lastgood.outside.text import chat, plain, title, weight
+from lastgood.outside.text import chat, fitted, title, weight
 from lastgood.ports import Outside
 
 if TYPE_CHECKING:
@@ -143,9 +143,12 @@ def _tell(plugin: "NotifyBase", url: str, message: Message, end: float, *, again
     mail = _mail(plugin)
     if mail:
         mail.headers |= _headers(message)
-    text = ("(perhaps told already)\n" if again else "") + plain(message)
+    first = "(perhaps told already)\n" if again else ""
     # In mail nothing is a mention, and what is to be typed has to stay what it is.
-    shown, head = (text, title(message)) if mail else (chat(text), chat(title(message)))
+    safe: Callable[[str], str] = str if mail else chat
+    head = safe(title(message))
+    # apprise hands on what is too long, and most services refuse it; where there is no title it stands in the text.
+    shown = fitted(message, plugin.body_maxlen - len(head.encode()) - 2, lambda text: safe(first + text))
     kind = NotifyType(weight(message))
     with _quiet() as said:
         taken = plugin.notify(body=shown, title=head, notify_type=kind, body_format=NotifyFormat.TEXT)

@@ -19,8 +19,8 @@ from lastgood.ports import Outside
 
 STATE: Final = False
 _MILLI: Final = 1_000_000
-_MOST: Final = 15_000
-"""Bytes; the bot takes 20,000."""
+_MOST: Final = 9_000
+"""Bytes; the bot takes 20,000, and in JSON a quotation mark takes two."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

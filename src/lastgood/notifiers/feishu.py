@@ -18,8 +18,8 @@ from lastgood.ports import Outside
 
 STATE: Final = False
 _NANO: Final = 1_000_000_000
-_MOST: Final = 15_000
-"""Bytes; the bot takes requests of 20 KB."""
+_MOST: Final = 9_000
+"""Bytes; the bot takes requests of 20 KB, and in JSON a quotation mark takes two."""
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.message import Delivered, Delivery, Message
-from lastgood.outside.talk import REFERENCE, Talk, Trouble, address, secret
+from lastgood.outside.talk import REFERENCE, Talk, Trouble, address, secret, segments
 from lastgood.outside.text import state, title
 from lastgood.ports import Outside
 
@@ -60,8 +60,7 @@ class Webhook:
 
     def _talk(self) -> Talk:
         url = address(self._outside, self._options.url)
-        inside = urlsplit(url)
-        hidden = (inside.path.strip("/"), inside.query) if url != self._options.url else ()
+        hidden = segments(url) if url != self._options.url else ()
         return Talk(self._outside, url, self._options.token, hidden=hidden)
 
     def _signed(self, body: bytes) -> dict[str, str]:

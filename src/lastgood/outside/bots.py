@@ -8,7 +8,7 @@ import msgspec
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.message import Delivered, Delivery, Message
 from lastgood.outside.talk import Talk, Trouble
-from lastgood.outside.text import chat, cut, plain
+from lastgood.outside.text import chat, fitted
 from lastgood.ports import Outside, Response
 
 _BUSY: Final = frozenset({11232, 130101, 45009})
@@ -77,4 +77,4 @@ def _accepted(talk: Talk, answer: Response) -> Delivery:
 def _words(message: Message, most: int, *, again: bool) -> str:
     """The message for a group, at most so many bytes; a bot cannot tell whether it has it, so a reader is told."""
     first = "(perhaps told already) " if again else ""
-    return cut(chat(first + plain(message)), most)
+    return fitted(message, most, lambda text: chat(first + text))

@@ -36,9 +36,11 @@ _SURELY_NOT: Final = (
     "no route",
 )
 _LOCAL: Final = (".local", ".internal", ".lan", ".home.arpa", ".localhost")
-_AGAIN: Final = frozenset({429, 503})
 _SURE: Final = frozenset({501, 503})  # it says that it did nothing
 _LONGEST: Final = 3600.0
+_MINUTE: Final = 60.0
+_SHORTEST: Final = 6
+_NANO: Final = 1_000_000_000
 
 
 class Trouble(Exception):
@@ -172,7 +174,7 @@ class Talk:
     def _refused(self, answer: Response, *, writing: bool) -> Trouble:
         said, code = self._words(answer)
         doubtful = writing and answer.status // 100 == 5 and answer.status not in _SURE  # noqa: PLR2004 - as above
-        again = _wait(answer) if answer.status in _AGAIN else 0.0
+        again = _wait(answer, said, self._outside.now)
         colon = f": {said}" if said else ""
         words = {401: "refused the login", 403: "does not allow it", 404: "has no such thing, or we may not see it"}
         reason = f"{self.host} {words.get(answer.status, 'answered')} ({answer.status}){colon}"
@@ -240,7 +242,23 @@ def near(host: str) -> bool:
     return number.is_private or number.is_loopback
 
 
-def _wait(answer: Response) -> float:
-    """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3); 0 for its other form, a date."""
-    after = answer.headers.get("retry-after", "")
-    return min(float(after), _LONGEST) if re.fullmatch(r"\d{1,6}", after) else 0.0
+def _wait(answer: Response, said: str, now: int) -> float:
+    """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), 0 for its other form, a date; or GitHub's limits.
+
+    GitHub answers 403 or 429: with a moment in Unix seconds where the limit is used up, and for its secondary limits
+    with a minute to be waited where it says nothing ("Best practices for using the REST API").
+    """
+    after, reset = (answer.headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset"))
+    if re.fullmatch(r"\d{1,6}", after):
+        return min(float(after), _LONGEST)
+    if answer.headers.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"\d{1,12}", reset):
+        return min(max(0.0, int(reset) - now / _NANO), _LONGEST)
+    return _MINUTE if "rate limit" in said.lower() else 0.0
+
+
+def segments(url: str) -> tuple[str, ...]:
+    """The parts of an address that holds a secret, any of which the other side may quote; short ones are words."""
+    inside = urlsplit(url)
+    whole = (inside.path.strip("/"), inside.query)
+    parts = re.split(r"[/&=]", f"{inside.path}&{inside.query}")
+    return (*whole, *(part for part in parts if len(part) >= _SHORTEST))

@@ -5,8 +5,11 @@ Pure. Everything in a message but its kind and its ids counts as written by othe
 
 import html
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
+
+import msgspec
 
 from lastgood.model.message import ASKED, Kind, Message
 
@@ -21,6 +24,8 @@ _EXITS: Final = {
     8: "needs a person",
     9: "mitigated, not resolved",
 }
+_SHORTER: Final = ((500, 12), (160, 6), (80, 3), (40, 1))
+"""Letters of each clause, and so many clauses, with which a message is tried that has to be short."""
 _NEXT: Final = {Kind.STOPPED: "To go on", Kind.CALLED: "To go on"}
 
 
@@ -75,6 +80,32 @@ def plain(message: Message) -> str:
     if message.next:
         lines += [f"{_NEXT.get(message.kind, 'Next')}:", *(f"  {each}" for each in message.next)]
     return "\n".join([*lines, *(f"{name}: {value}" for name, value in facts(message))])
+
+
+def fitted(message: Message, most: int, shown: Callable[[str], str] = lambda text: text) -> str:
+    """The message as `shown` makes it of plain text, in at most so many bytes of UTF-8.
+
+    What was seen and what is at risk get shorter for that, and the commands to go on with do not, as far as it goes.
+    """
+    texts = (shown(plain(_shorter(message, *each))) for each in _SHORTER)
+    fits = next((text for text in texts if len(text.encode()) <= most), None)
+    return fits or cut(shown(plain(_shorter(message, *_SHORTER[-1]))), most)
+
+
+def _shorter(message: Message, letters: int, clauses: int) -> Message:
+    because, risk = (_fewer(several, letters, clauses) for several in (message.because, message.risk))
+    return msgspec.structs.replace(message, what=_clipped(message.what, letters), because=because, risk=risk)
+
+
+def _fewer(several: tuple[str, ...], letters: int, clauses: int) -> tuple[str, ...]:
+    left = len(several) - clauses
+    more = (f"and {left} more",) if left > 0 else ()
+    return (*(_clipped(each, letters) for each in several[:clauses]), *more)
+
+
+def _clipped(text: str, letters: int) -> str:
+    # What was clipped before, to the longest, stays as it is.
+    return text if len(text) <= letters + 2 else f"{text[:letters]} …"
 
 
 def chat(text: str) -> str:

@@ -20,7 +20,7 @@ from lastgood.ports import Outside
 STATE: Final = False
 CHECK: Final = "issue-opened"
 _LONGEST: Final = 60_000  # GitHub takes 65,536 characters
-_GONE: Final = 410
+_GONE: Final = (301, 404, 410)
 _NANO: Final = 1_000_000_000
 
 
@@ -97,13 +97,16 @@ class GitHub:
         return Known(f"the token sees {self._options.repo}; that it may write issues shows when it does")
 
     def _known(self, ref: str) -> _Issue | None:
-        """The issue that the number says; None where it was deleted, which makes a new one."""
+        """The issue that the number says; None where it was deleted or went to another repo, which makes a new one.
+
+        Where the whole repo is not to be had (renamed, or the token sees it no more), looking further tells so.
+        """
         if not re.fullmatch(r"\d{1,12}", ref):
             return None
         try:
             return self._repo.get(f"/issues/{ref}", _Issue)
         except Trouble as trouble:
-            if trouble.status == _GONE:
+            if trouble.status in _GONE:
                 return None
             raise
 

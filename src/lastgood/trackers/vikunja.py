@@ -3,7 +3,8 @@
 Facts from Vikunja's source (v2.5.0) and its API descriptions. In v1 PUT creates and POST updates; v2 (from 2.4.0) uses
 the usual verbs and wraps lists. `POST /tasks/{id}` writes the whole task: what is left out is emptied, assignees and
 reminders are deleted. It is never used here: comments are added, and `done` is set by v2's PATCH or v1's bulk update,
-which deletes assignees and reminders as well unless they are given. Texts are HTML, which the server does not clean.
+which deletes assignees and reminders as well unless they are given; before 1.0 the same request is taken for another
+one, which deletes assignees, sets nothing, and answers 200. Texts are HTML, which the server does not clean.
 A token without a permission gets 401 and code 11, as an expired one does.
 """
 
@@ -27,6 +28,7 @@ CHECK: Final = "task-written"
 _PAGES: Final = 50
 _REFUSED: Final = 401
 _MISSING: Final = 404
+_FIELDS: Final = (1, 0)
 _SECOND: Final = (2, 4)
 _MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 
@@ -64,6 +66,7 @@ class _Comment(msgspec.Struct):
 
 class _Items(msgspec.Struct):
     items: msgspec.Raw = msgspec.Raw(b"[]")
+    total_pages: int = 0
 
 
 class Vikunja:
@@ -128,39 +131,41 @@ class Vikunja:
         return self._talk.read(self._put(f"/projects/{self._options.project}/tasks", content), _Task)
 
     def _told(self, task: _Task, message: Message) -> bool:
-        if message.key in task.description:
+        mark = _mark(message)
+        if mark in task.description:
             return True
         comments = self._list(f"/tasks/{task.id}/comments?order_by=asc", list[_Comment])
-        return any(message.key in comment.comment for comment in comments)
+        return any(mark in comment.comment for comment in comments)
 
     def _tick(self, task: _Task) -> None:
         """Set `done` and nothing else; what v1 would delete by the way is given back as it was just read."""
         if self._v2():
             self._ask("PATCH", f"/tasks/{task.id}", msgspec.json.encode({"done": True}), headers=_MERGE)
             return
+        if self._version() < _FIELDS:
+            raise Trouble("this Vikunja is too old to set `done` without emptying the task; set done: false")
         kept = {"assignees": task.assignees, "reminders": task.reminders, "is_favorite": task.is_favorite}
         content = {"task_ids": [task.id], "fields": ["done"], "values": {"done": True, **kept}}
-        try:
-            self._ask("POST", "/tasks/bulk", content)
-        except Trouble as trouble:
-            if trouble.status == _MISSING:
-                raise Trouble(
-                    "this Vikunja is too old to set `done` without emptying the task; set done: false"
-                ) from None
-            raise
+        self._ask("POST", "/tasks/bulk", content)
 
     def _list(self, place: str, kind: type[list[T]]) -> list[T]:
-        """All pages of a list: bare in v1, wrapped in v2. Raises Trouble, also where it never ends."""
+        """All pages of a list: bare in v1, wrapped in v2. Raises Trouble, also where it never ends.
+
+        A server may give fewer on a page than was asked for (`service.maxitemsperpage`), and says how many pages.
+        """
         found: list[T] = []
         for number in range(1, _PAGES + 1):
             answer = self._ask("GET", f"{place}&page={number}&per_page=50")
-            content = self._talk.read(answer, _Items).items if self._v2() else answer.body
+            wrapped = self._talk.read(answer, _Items) if self._v2() else None
+            content = wrapped.items if wrapped else answer.body
+            told = answer.headers.get("x-pagination-total-pages", "")
+            pages = wrapped.total_pages if wrapped else int(told) if told.isdecimal() else 0
             try:
                 page = msgspec.json.decode(content, type=kind | None) or kind()
             except msgspec.MsgspecError:
                 raise Trouble(f"{self._talk.host} answered with a list that is not one of Vikunja's") from None
             found += page
-            if not page or len(page) < 50:  # noqa: PLR2004 - what was asked for
+            if not page or number >= pages > 0:
                 return found
         raise Trouble(f"{self._talk.host} has more pages than can be read")
 
@@ -174,14 +179,22 @@ class Vikunja:
     def _v2(self) -> bool:
         """Whether the server speaks v2: from version 2.4 on. One whose version cannot be read is spoken to in v1."""
         if self._second is None:
-            version = self._talk.read(self._talk.ask("GET", "/api/v1/info"), _Info).version
-            numbers = re.match(r"v?(\d+)\.(\d+)", version)
-            self._second = bool(numbers) and (int(numbers[1]), int(numbers[2])) >= _SECOND if numbers else False
+            self._second = self._version() >= _SECOND
         return self._second
+
+    def _version(self) -> tuple[int, int]:
+        """The server's version; zeros where it cannot be read."""
+        version = self._talk.read(self._talk.ask("GET", "/api/v1/info"), _Info).version
+        numbers = re.match(r"v?(\d+)\.(\d+)", version)
+        return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+
+
+def _mark(message: Message) -> str:
+    return f">{html.escape(message.key)}<"
 
 
 def _text(message: Message) -> str:
-    return f"{markup(message)}<p><em>{html.escape(message.key)}</em></p>"
+    return f"{markup(message)}<p><em{_mark(message)}/em></p>"
 
 
 def _explained(trouble: Trouble) -> Trouble:
