@@ -9,7 +9,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
@@ -40,6 +40,8 @@ from lastgood.ports import Outside
 AFTERWARDS: Final = 3.0
 """Seconds that a command may spend on deliveries once everything else is done."""
 _BEGINNING: Final = 30.0
+_ANEW: Final = 20.0
+"""Seconds after which it is looked whether a run that goes on has anything to be told anew."""
 _CHECKS: Final = 15.0
 _TICK: Final = "timer"
 _OVER: Final = (Fate.DELIVERED, Fate.SUPERSEDED)
@@ -83,7 +85,7 @@ class PostOffice:
         self._state = state
         self._calls = calls
         self._here = Here(Live(state).alive, repo.same)
-        self._world = world
+        self._world = replace(world, alive=self._here.alive)
         self.path = f"{state}/outbox/{repo.tag}.db"
         called = config.contacts()
         self._called = {one.who: f"told: {one.by.name}" for one in called}
@@ -137,20 +139,33 @@ class PostOffice:
 
         def heard(line: Entry) -> None:
             entry(line)
-            now = "begun" if isinstance(line.event, RunStarted | Resumed) else "switched" if _switched(line) else ""
-            if now and now not in told and self.destinations:
-                told.add(now)
-                self._aside(state_only=now == "begun")
+            if isinstance(line.event, RunStarted | Resumed) and "begun" not in told:
+                told.add("begun")
+                if any(one.state for one in self.destinations):
+                    self._aside(partial(self._silenced, line.run))
+            elif _switched(line) and "switched" not in told:
+                told.add("switched")
+                if self.destinations:
+                    self._aside(self._worked)
 
         return heard
 
-    def _aside(self, *, state_only: bool) -> None:
-        if state_only and not any(one.state for one in self.destinations):
-            return
+    def _silenced(self, run: str) -> None:
+        """Ask for a run's silences, and anew before they end by themselves, as long as it goes on."""
+        self._worked(state_only=True)
+        while self._here.alive(run):
+            time.sleep(_ANEW)
+            self._worked(state_only=True)
 
+    def _worked(self, *, state_only: bool = False) -> None:
+        with contextlib.suppress(LastgoodError, OSError):
+            self.work(_BEGINNING, state_only=state_only)
+
+    @staticmethod
+    def _aside(act: Callable[[], None]) -> None:
         def work() -> None:
             with contextlib.suppress(LastgoodError, OSError):
-                self.work(_BEGINNING, state_only=state_only)
+                act()
 
         with contextlib.suppress(RuntimeError):  # no thread to be had: then later
             threading.Thread(target=work, name="outbox", daemon=True).start()
@@ -174,8 +189,8 @@ class PostOffice:
     def asks(self) -> tuple[AskLine, ...]:
         """The asks that stand. Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used."""
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
-            found = [(one, acknowledged(journal, outbox, one.message)) for one in standing(journal, outbox, self._here)]
-        return tuple(_asked(one.message, who) for one, who in found)
+            found = [one.message for one in standing(journal, outbox, self._here)]
+            return tuple(_asked(one, acknowledged(journal, outbox, one), outbox.about(one.run)) for one in found)
 
     def stop(self, name: str) -> tuple[Message, Acknowledged | None, bool]:
         """What is known here of a stop or an ask by its id or the beginning of that: what, who has it, whether ours.
@@ -273,9 +288,12 @@ class PostOffice:
         )
 
 
-def _asked(one: Message, who: Acknowledged | None) -> AskLine:
+def _asked(one: Message, who: Acknowledged | None, calls: tuple[Post, ...]) -> AskLine:
     by = who.by if who else ""
-    return AskLine(one.run, one.target, one.action, one.at // _NANO, one.what, one.because, one.next, by)
+    called = tuple(post.message.who for post in calls if post.fate is Fate.DELIVERED)
+    return AskLine(
+        one.run, one.target, one.action, one.at // _NANO, one.what, one.because, one.next, by, one.services, called
+    )
 
 
 def _checked(one: Destination, outside: Outside) -> Fact[str]:

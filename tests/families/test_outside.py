@@ -24,7 +24,7 @@ from tests.standin.held import not_held
 from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences, Sink
 from tests.standin.real import Real, services
 from tests.standin.services import Asked, Service
-from tests.standin.told import HOSTILE, RUN, message
+from tests.standin.told import HOSTILE, LATER, RUN, message
 from tests.standin.trackers import GitHubDeployments, GitHubIssues, SilverBulletSpace, VikunjaTasks
 
 
@@ -58,7 +58,7 @@ CASES = (
     Case("notifiers", "dingtalk", lambda: Bot("dingtalk"), SIGNED, marked=False),
     Case("notifiers", "wecom", lambda: Bot("wecom"), TOKEN, marked=False),
     Case("notifiers", "apprise", AppriseApi, {"key": "env:TOKEN", "tag": "oncall"}, marked=False),
-    Case("notifiers", "alertmanager", Silences, TOKEN),
+    Case("notifiers", "alertmanager", lambda: Silences(LATER), TOKEN),
 )
 REAL = services()
 BEGAN, ENDED = message(), message(Kind.ENDED, 9, what="shop-api/prod serves sha-1.")

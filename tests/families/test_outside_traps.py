@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,11 +20,13 @@ from lastgood.outside.talk import near
 from lastgood.outside.text import cut, fenced
 from lastgood.ports import Notifier, Outside
 from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences
-from tests.standin.services import Service
-from tests.standin.told import RUN, message
+from tests.standin.services import Answer, Service
+from tests.standin.told import LATER, RUN, message
 from tests.standin.trackers import GitHubIssues, SilverBulletSpace, VikunjaTasks
 
 BEGAN, ENDED = message(), message(Kind.ENDED, 9)
+SECONDARY = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
+USED_UP = {"message": "API rate limit exceeded for user ID 7."}
 PAGE = f"Incidents/shop-api prod {RUN}.md"
 
 
@@ -96,6 +99,40 @@ class TestGitHub:
         assert delivered(self.issues(hub), message(Kind.ENDED, 11), ref).ref == "40"
         assert len(hub.issues) == 40
 
+    @pytest.mark.parametrize("status", [301, 404])
+    def test_an_issue_that_went_to_another_repo_must_not_take_later_messages_along(
+        self, hub: GitHubIssues, status: int
+    ) -> None:
+        ref = delivered(self.issues(hub), BEGAN).ref
+        hub.gone = status
+        del hub.issues[-1]
+        hub.issues.append({"number": 39, "state": "open", "body": None, "labels": []})
+        assert delivered(self.issues(hub), ENDED, ref).ref == "41"
+
+    def test_a_repo_that_was_renamed_must_keep_what_waits_until_the_file_says_so(self, hub: GitHubIssues) -> None:
+        hub.trouble = 301
+        assert "redirects elsewhere (301)" in failed(self.issues(hub), ENDED, "40").because
+        hub.trouble = ""
+        delivered(self.issues(hub), ENDED, "40")
+        assert len(hub.told()) == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "waits"),
+        [
+            (Answer(403, SECONDARY, {"Retry-After": "30"}), 30),
+            (Answer(403, SECONDARY), 60),
+            (Answer(429, USED_UP, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1795369861"}), 300),
+            (Answer(403, USED_UP, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1795369000"}), 0),
+            (Answer(403, USED_UP, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "99999999999"}), 3600),
+            (Answer(403, {"message": "Resource not accessible"}, {"x-ratelimit-remaining": "4999"}), 0),
+        ],
+    )
+    def test_a_limit_must_be_waited_for_as_github_says(
+        self, hub: GitHubIssues, monkeypatch: pytest.MonkeyPatch, answer: Answer, waits: int
+    ) -> None:
+        monkeypatch.setattr(hub, "answer", lambda _: answer)
+        assert failed(self.issues(hub), BEGAN).again == waits
+
     def test_a_mark_that_somebody_else_wrote_must_not_keep_a_message_back(self, hub: GitHubIssues) -> None:
         ref = delivered(self.issues(hub), BEGAN).ref
         hub.others[int(ref)] = [f"<!-- lastgood:{ENDED.key} -->"]
@@ -163,9 +200,35 @@ class TestVikunja:
             to = member("trackers", "vikunja", service, project=12, done=True)
             ref = delivered(to, BEGAN).ref
             before = copy.deepcopy(service.tasks[int(ref)])
-            service.trouble, service.troubled = 404, lambda asked: asked.path.endswith("/bulk")
             assert "too old" in failed(to, ENDED, ref).because
             assert service.tasks[int(ref)] == before
+
+    @pytest.mark.parametrize("version", ["v1.0.0", "v2.5.0"])
+    def test_a_server_with_small_pages_must_be_read_to_its_end(self, version: str) -> None:
+        with VikunjaTasks(version) as service:
+            service.most = 2
+            to = member("trackers", "vikunja", service, project=12)
+            ref = delivered(to, BEGAN).ref
+            for seq in range(2, 9):
+                delivered(to, message(Kind.STOPPED, seq), ref)
+            delivered(to, message(Kind.STOPPED, 8), ref, again=True)
+            assert len(service.told()) == 8
+
+    def test_a_message_must_not_be_taken_for_one_whose_number_it_begins(self) -> None:
+        with VikunjaTasks() as service:
+            to = member("trackers", "vikunja", service, project=12)
+            ref = delivered(to, message(Kind.ENDED, 95)).ref
+            delivered(to, message(Kind.ENDED, 9), ref)
+            assert len(service.told()) == 2
+
+    def test_a_task_that_was_deleted_must_be_made_anew(self) -> None:
+        with VikunjaTasks() as service:
+            to = member("trackers", "vikunja", service, project=12)
+            ref = delivered(to, BEGAN).ref
+            del service.tasks[int(ref)]
+            delivered(to, ENDED, ref)
+            (made,) = (task for task in service.tasks.values() if RUN in task["title"])
+            assert ENDED.key in made["description"]
 
     def test_a_401_must_not_be_called_an_expired_token_only(self) -> None:
         with VikunjaTasks() as service:
@@ -251,11 +314,17 @@ class TestBots:
             bot.refuses = {"feishu": 11232, "dingtalk": 130101, "wecom": 45009}[kind]
             assert failed(member("notifiers", kind, bot, **options), BEGAN).again == 60
 
-    def test_a_very_long_message_must_be_cut_and_arrive(self, kind: str) -> None:
+    @pytest.mark.parametrize("letter", ["ü", '"', "<"])
+    def test_a_very_long_message_must_arrive_with_the_commands_to_go_on(self, kind: str, letter: str) -> None:
         with Bot(kind) as bot:
             options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
-            delivered(member("notifiers", kind, bot, **options), message(because=("ü" * 500,) * 12))
-            assert len(bot.told()) == 1
+            long = (letter * 500,) * 12
+            told = message(Kind.STOPPED, 5, what=long[0], because=long, risk=long, evidence="/var/lib/evidence/7f3a")
+            delivered(member("notifiers", kind, bot, **options), told)
+            (text,) = bot.told()
+            assert told.next[0] in text
+            assert "evidence: /var/lib/evidence/7f3a" in text
+            assert "and 11 more" in text or "and 9 more" in text or "and 6 more" in text
 
 
 class TestApprise:
@@ -279,7 +348,7 @@ class TestApprise:
 class TestAlertmanager:
     @pytest.fixture
     def silences(self) -> Iterator[Silences]:
-        with Silences() as serving:
+        with Silences(LATER) as serving:
             yield serving
 
     def test_each_service_of_an_app_must_be_silenced_by_itself_and_for_a_bounded_time(self, silences: Silences) -> None:
@@ -291,6 +360,19 @@ class TestAlertmanager:
         assert {one["endsAt"] for one in found} == {"2026-11-22T18:05:01Z"}
         assert {one["createdBy"] for one in found} == {f"lastgood/{RUN}"}
 
+    def test_a_silence_must_be_told_anew_before_it_ends_and_stay_one(self, silences: Silences) -> None:
+        done = delivered(member("notifiers", "alertmanager", silences), BEGAN)
+        assert done.again == 29 * 60 / 2
+        silences.by = timedelta(minutes=15)
+        anew = message(at=BEGAN.at + 16 * 60 * 10**9)
+        again = delivered(member("notifiers", "alertmanager", silences, later=16 * 60), anew, done.ref)
+        (one,) = silences.active()
+        assert (one["endsAt"], len(silences.made), again.ref) == ("2026-11-22T18:31:01Z", 1, done.ref)
+        delivered(member("notifiers", "alertmanager", silences, later=16 * 60), BEGAN, again.ref)
+        assert silences.active()[0]["endsAt"] == "2026-11-22T18:31:01Z"  # one that comes late makes it no shorter
+        silences.by = timedelta(minutes=46)
+        assert silences.active() == []  # by itself, were we killed
+
     def test_a_silence_of_somebody_else_must_stay(self, silences: Silences) -> None:
         to = member("notifiers", "alertmanager", silences)
         delivered(to, BEGAN)
@@ -300,7 +382,7 @@ class TestAlertmanager:
 
     def test_one_that_comes_too_late_must_not_silence_anything(self, silences: Silences) -> None:
         to = member("notifiers", "alertmanager", silences, later=31 * 60)
-        delivered(to, BEGAN)
+        assert delivered(to, BEGAN).again == 1  # unless the run goes on, which is looked at then
         assert silences.made == {}
 
     def test_the_wish_to_silence_everything_must_be_refused(self) -> None:
@@ -322,6 +404,17 @@ def test_a_token_must_not_go_in_the_clear_to_a_host_in_the_open() -> None:
     assert near("192.168.1.2")
     assert near("::1")
     assert not near("8.8.8.8")
+
+
+def test_a_server_that_quotes_a_part_of_a_secret_address_must_not_have_it_shown() -> None:
+    with GitHubIssues() as quotes:
+        quotes.answer = lambda asked: Answer(
+            404, {"message": f"no hook {asked.path.split('/')[2]} {asked.query['key']}"}
+        )  # type: ignore[method-assign]
+        secrets = LocalSecrets(LocalProcess(), {"HOOK": f"{quotes.url}/hooks/s3cretpart?key=s3cretkey"})
+        made = msgspec.convert({"url": "env:HOOK"}, catalog.options("notifiers", "webhook"))
+        to = catalog.notifier("notifiers", Adapter("webhook", made), Outside(PlainHttp(), secrets, 0))
+        assert failed(to, BEGAN).because.endswith("(404): no hook *** ***")
 
 
 def test_a_webhook_whose_address_is_a_secret_must_not_show_it() -> None:

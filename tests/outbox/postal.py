@@ -88,7 +88,7 @@ class Postal:
             escalate(journal, outbox, self.contacts, self.here, self.clock.now())
 
     def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> tuple[str, ...]:
-        world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock)
+        world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock, self.alive.__contains__)
         there = [one.destination() for one in self.told]
         return deliver(self.path, there, world, seconds, all_of_them=all_of_them)
 

@@ -344,7 +344,7 @@ def test_an_end_that_a_run_tells_by_itself_must_not_call_once_more(
 
 @pytest.mark.parametrize(("stops", "calls"), [(True, 0), (False, 1), (None, 1)])
 def test_a_lease_that_our_own_stopped_run_holds_must_not_call_beside_it(
-    monkeypatch: pytest.MonkeyPatch, stops: bool | None, calls: int
+    monkeypatch: pytest.MonkeyPatch, *, stops: bool | None, calls: int
 ) -> None:
     """One that stopped on another machine, which may be gone for good, has to be called for here."""
     monkeypatch.setattr(unattended, "attended", lambda: False)

@@ -10,11 +10,12 @@ from lastgood.config.load import load
 from lastgood.effects.http import PlainHttp
 from lastgood.effects.process import LocalProcess
 from lastgood.effects.secrets import LocalSecrets
+from lastgood.journal.store import Journal
 from lastgood.model.errors import ConfigError, Exit, UsageError
 from lastgood.model.event import Acked, Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
 from lastgood.model.forge import AWAITS_MERGE
 from lastgood.model.message import Acknowledged, Kind, Message
-from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, stopped
+from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.postman import World
 from lastgood.outbox.store import Outbox
 from lastgood.outside.text import markdown, markup, plain
@@ -179,6 +180,43 @@ def test_a_contact_that_is_new_must_not_be_called_about_old_stops(tmp_path: Path
     stops(postal)
     postal.clock.by += 7200
     postal.works()
+    assert ann.keys == []
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_whoever_joins_while_people_are_called_must_be_called_too(
+    postal: Postal, ann: Told, bo: Told, *, named: bool
+) -> None:
+    """As somebody who is written into the file because nobody answers, be it in the place of those who do not."""
+    stops(postal)
+    postal.works()
+    postal.clock.by += 7200
+    cy = Told("contact:cy", kinds=frozenset())
+    postal.told = (ann, bo, cy) if named else (cy,)
+    postal.contacts = (*(postal.contacts if named else ()), Contact("contact:cy", "cy", 60))
+    postal.works()
+    postal.works()
+    assert cy.keys == [f"{RUN}/called/4/cy"]
+    assert (len(ann.keys), len(bo.keys)) == (1, 1 if named else 0)
+
+
+def test_whoever_waited_for_their_time_must_not_be_called_where_it_was_said_elsewhere_who_has_it(
+    postal: Postal, ann: Told
+) -> None:
+    postal.contacts = (Contact("contact:ann", "ann", 300),)
+    found = stops(postal)
+
+    def works() -> None:
+        with Journal(postal.journal.path) as journal, Outbox(postal.path) as outbox:
+            heard = lambda one: Acknowledged(one.run, one.target, "cy@home", 7)  # noqa: E731 - used once
+            escalate(journal, outbox, postal.contacts, postal.here, postal.clock.now(), heard)
+
+    works()
+    with Outbox(postal.path) as outbox:
+        assert acknowledged(postal.journal, outbox, found) is None  # nobody is due, so nobody was asked
+    postal.clock.by += 301
+    works()
+    postal.delivers()
     assert ann.keys == []
 
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,8 @@ from postal import MACHINE, Postal, Told, end, side_by_side
 
 from lastgood.model.errors import Exit, NeedsHuman
 from lastgood.model.event import Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted
-from lastgood.model.message import Delivered, Delivery, Failed, Kind, Message
+from lastgood.model.message import Delivered, Delivery, Failed, Kind, Message, Post
+from lastgood.outbox import store
 from lastgood.outbox.collect import adopted
 from lastgood.outbox.escalation import stopped
 from lastgood.outbox.store import Outbox
@@ -185,6 +187,26 @@ def test_a_failure_must_be_tried_again_later_and_later_and_hold_back_only_its_ow
     chat.does = lambda _: Delivered("here")
     postal.delivers(all_of_them=True)
     assert postal.fates() == ["delivered"] * 4
+
+
+def test_however_many_wait_each_must_be_looked_up_by_itself(
+    postal: Postal, chat: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [f"20261122-18{number:04d}-0000" for number in range(60)]
+    for run in runs:
+        postal.writes(run, begun(), end())
+    postal.collects()
+    read = [0]
+
+    def counted(*row: Any) -> Post:
+        read[0] += 1
+        return made(*row)
+
+    made = store._post
+    monkeypatch.setattr(store, "_post", counted)
+    postal.delivers()
+    assert chat.keys == [key for run in runs for key in (f"{run}/began/1", f"{run}/ended/2")]
+    assert read[0] < 4 * 120
 
 
 def test_a_clock_that_was_far_ahead_must_not_make_a_message_wait_for_years(postal: Postal, chat: Told) -> None:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.standin.services import Answer, Asked, Json, Service
 
@@ -67,7 +67,7 @@ class Bot(Service):
             return False
         assert given["at"] == {"isAtAll": False}
         self.group.append(given["text"]["content"])
-        return len(moment) == 13
+        return len(moment) == 13 and len(asked.body) <= 20_000
 
     def _wecom(self, asked: Asked) -> bool:
         text = asked.json["text"]
@@ -105,43 +105,67 @@ class AppriseApi(Service):
 
 
 class Silences(Service):
-    """Alertmanager's silences: no empty matchers, no end in the past, deleting twice is fine."""
+    """Alertmanager's silences: no empty matchers, no end in the past, deleting twice is fine; they end by themselves.
 
-    def __init__(self) -> None:
+    Only with its start and its matchers does a silence that is posted again keep its id. `by` moves its clock.
+    """
+
+    def __init__(self, now: datetime | None = None) -> None:
         super().__init__()
+        self._fixed = now
+        self.by = timedelta()
         self.made: dict[str, Json] = {}
+
+    @property
+    def now(self) -> datetime:
+        return (self._fixed or datetime.now(UTC)) + self.by
 
     def answer(self, asked: Asked) -> Answer:
         if asked.headers.get("authorization") != f"Bearer {self.TOKEN}":
             return Answer(401, b"Unauthorized")
         if asked.path == "/api/v2/silences" and asked.method == "GET":
             name, _, value = asked.query["filter"].partition("=")
-            wanted = (name, value.strip('"'))
-            matching = (
-                one for one in self.made.values() if wanted in {(m["name"], m["value"]) for m in one["matchers"]}
-            )
-            return Answer(200, list(matching))
+            wanted = {"name": name, "value": value.strip('"'), "isRegex": False, "isEqual": True}
+            return Answer(200, [self._seen(one) for one in self.made.values() if wanted in one["matchers"]])
         if asked.path == "/api/v2/silences":
             return self._create(asked.json)
         number = asked.path.rpartition("/")[2]
         if number not in self.made:
             return Answer(404, "silence not found")
-        self.made[number]["status"]["state"] = "expired"
+        if self.made[number] in self.active():
+            self.made[number]["endsAt"] = self.now.isoformat()
         return Answer(200)
 
     def _create(self, given: Json) -> Answer:
         equal = [one for one in given["matchers"] if one["isEqual"] and not one["isRegex"] and one["value"]]
         if not equal or not given["comment"]:
             return Answer(422, {"code": 612, "message": "matchers in body should have at least 1 items"})
-        ends = datetime.fromisoformat(given["endsAt"])
-        if ends <= datetime.now(UTC) and ends.year > 2100:
+        begins, ends = datetime.fromisoformat(given["startsAt"]), datetime.fromisoformat(given["endsAt"])
+        if begins >= ends:
+            return Answer(400, "Failed to create silence: start time must be before end time")
+        if ends <= self.now:
             return Answer(400, "Failed to create silence: end time can't be in the past")
+        old = self.made.get(given.get("id", ""))
+        if old is None and "id" in given:
+            return Answer(404, "silence not found")
+        if old and old in self.active():
+            if (old["matchers"], _second(old["startsAt"])) == (given["matchers"], _second(given["startsAt"])):
+                old |= given
+                return Answer(200, {"silenceID": old["id"]})
+            old["endsAt"] = self.now.isoformat()
         number = str(uuid.uuid4())
-        self.made[number] = given | {"id": number, "status": {"state": "active"}}
+        self.made[number] = given | {"id": number, "startsAt": max(begins, self.now).isoformat(timespec="milliseconds")}
         return Answer(200, {"silenceID": number})
 
+    def _seen(self, one: Json) -> Json:
+        return one | {"status": {"state": "active" if one in self.active() else "expired"}, "updatedAt": one["endsAt"]}
+
     def active(self) -> list[Json]:
-        return [one for one in self.made.values() if one["status"]["state"] == "active"]
+        return [one for one in self.made.values() if datetime.fromisoformat(one["endsAt"]) > self.now]
 
     def told(self) -> list[str]:
         return [one["comment"] for one in self.active()]
+
+
+def _second(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp())

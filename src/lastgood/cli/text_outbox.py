@@ -34,7 +34,7 @@ def standing(session: "Session", target: str = "") -> tuple[AskLine, ...]:
         found = service.post_office.asks() if service.tells else ()
     except LastgoodError:
         return ()
-    return tuple(one for one in found if not target or one.target == target)
+    return tuple(one for one in found if not target or one.about(target))
 
 
 def asks_text(asks: Sequence[AskLine]) -> tuple[str, ...]:
@@ -44,7 +44,8 @@ def asks_text(asks: Sequence[AskLine]) -> tuple[str, ...]:
 
 def _ask(one: AskLine) -> tuple[str, ...]:
     has = f"{one.by} has it" if one.by else f"lastgood ack {one.id}"
-    return (f"  ! {one.action} of {one.target} needs a person since {moment(one.at)}: {one.what}", *field("next", has))
+    needs = f"  ! {one.action} of {one.target} needs a person since {moment(one.at)}: {one.what}"
+    return (needs, *field("called", *one.called), *field("next", has))
 
 
 def _row(post: PostLine) -> tuple[str, ...]:

@@ -60,10 +60,14 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Delivered(msgspec.Struct, frozen=True):
-    """It arrived. `where` is for people (an address, a number), `ref` for the member itself at the next message."""
+    """It arrived. `where` is for people (an address, a number), `ref` for the member itself at the next message.
+
+    `again` are seconds after which it has to be told anew while the run goes on, 0 for never.
+    """
 
     where: str
     ref: str = ""
+    again: float = 0.0
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -149,7 +153,10 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class AskLine(msgspec.Struct, frozen=True):
-    """An ask that stands, as it is printed. `at` is in Unix seconds; `by` is who has it, empty where nobody does."""
+    """An ask that stands, as it is printed. `at` is in Unix seconds; `by` is who has it, empty where nobody does.
+
+    `services` are those that it is about, `called` who was called for it so far.
+    """
 
     id: str
     target: str
@@ -159,6 +166,13 @@ class AskLine(msgspec.Struct, frozen=True):
     because: tuple[str, ...]
     next: tuple[str, ...]
     by: str = ""
+    services: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
+
+    def about(self, target: str) -> bool:
+        """Whether it is about a target, be it as one service of an app."""
+        service, _, env = target.rpartition("/")
+        return self.target == target or (self.target.rpartition("/")[2] == env and service in self.services)
 
 
 class OutboxReport(msgspec.Struct, frozen=True):

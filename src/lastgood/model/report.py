@@ -6,6 +6,7 @@ import msgspec
 
 from lastgood.model.errors import Exit
 from lastgood.model.facts import Fact
+from lastgood.model.message import AskLine
 from lastgood.model.observed import Container, Look
 from lastgood.model.plan import AnyPlan, NothingToDo
 from lastgood.model.quarantine import Quarantined
@@ -21,7 +22,10 @@ class Health(enum.StrEnum):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """One target at one look. `since` is ISO 8601 UTC; `drift` is empty where git and runtime agree."""
+    """One target at one look. `since` is ISO 8601 UTC; `drift` is empty where git and runtime agree.
+
+    `asks` is what needs a person, though no run says so.
+    """
 
     target: str
     running: Fact[Image]
@@ -38,6 +42,7 @@ class Status(msgspec.Struct, frozen=True):
     looks: tuple[Look, ...]
     lease: str
     next: tuple[str, ...] = ()
+    asks: tuple[AskLine, ...] = ()
 
 
 class Past(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 """`kind: alertmanager`: a silence for the services of a run while it goes on; it ends by itself in any case.
 
 Operations: Alertmanager's API v2 (`/api/v2/silences`, `/api/v2/silence/ID`), seen on 0.25. A silence always names one
-service, by equality, so it never silences everything.
+service, by equality, so it never silences everything. Posted again with its id, its start and its matchers it keeps its
+id and gets the new end; with anything else it ends, and another one begins (`canUpdate` in `silence.go`).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,8 @@ class _Silence(msgspec.Struct):
     createdBy: str = ""  # noqa: N815 - Alertmanager's own name
     comment: str = ""
     status: _Status = msgspec.field(default_factory=_Status)
+    startsAt: datetime | None = None  # noqa: N815 - as above
+    endsAt: datetime | None = None  # noqa: N815 - as above
 
 
 class _Made(msgspec.Struct):
@@ -55,7 +58,10 @@ class Alertmanager:
         self._talk = Talk(outside, f"{options.url.rstrip('/')}/api/v2", options.token)
 
     def deliver(self, message: Message, ref: str, *, again: bool) -> Delivery:  # noqa: ARG002 - it always looks first
-        """Silence the run's services when it begins, and lift that when it ends, however it ends."""
+        """Silence the run's services when it begins, and lift that when it ends, however it ends.
+
+        The time of a message that it begins is when the silence counts from: it is told anew while the run goes on.
+        """
         try:
             if message.kind is not Kind.BEGAN:
                 return self._lifted(message)
@@ -74,26 +80,29 @@ class Alertmanager:
     def _silenced(self, message: Message) -> Delivery:
         begun = datetime.fromtimestamp(message.at // _NANO, UTC)
         end = begun + timedelta(minutes=self._options.minutes)
-        if end <= datetime.fromtimestamp(self._now // _NANO, UTC):
-            return Delivered("not needed any more")
+        left = (end - datetime.fromtimestamp(self._now // _NANO, UTC)).total_seconds()
+        if left <= 0:  # unless the run goes on
+            return Delivered("not needed any more", again=1)
         ids = [self._one(message, service, end) for service in message.services]
-        return Delivered(f"silenced until {end:%H:%M} UTC", ",".join(ids))
+        return Delivered(f"silenced until {end:%H:%M} UTC", ",".join(ids), left / 2)
 
     def _one(self, message: Message, service: str, end: datetime) -> str:
-        ours = [one.id for one in self._silences(service) if _is(one, message.run)]
-        if ours:
-            return ours[0]
+        ours = next((one for one in self._silences(service) if _is(one, message.run)), None)
+        if ours and ours.endsAt and ours.endsAt >= end:
+            return ours.id
+        begin = (ours and ours.startsAt) or datetime.fromtimestamp(self._now // _NANO, UTC)
         wanted = {self._options.label: service}
         if self._options.env_label:
             wanted[self._options.env_label] = message.env
         content = {
             "matchers": [{"name": n, "value": v, "isRegex": False, "isEqual": True} for n, v in wanted.items()],
-            "startsAt": _written(datetime.fromtimestamp(self._now // _NANO, UTC)),
+            "startsAt": _written(begin),
             "endsAt": _written(end),
             "createdBy": _by(message.run),
             "comment": f"{message.action} of {message.target} by lastgood, run {message.run}",
         }
-        made = self._talk.read(self._talk.ask("POST", "/silences", content), _Made)
+        known = {"id": ours.id} if ours else {}
+        made = self._talk.read(self._talk.ask("POST", "/silences", content | known), _Made)
         return made.silenceID
 
     def _lifted(self, message: Message) -> Delivery:
@@ -126,7 +135,7 @@ def _by(run: str) -> str:
 
 
 def _written(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def make(options: Options, outside: Outside) -> Alertmanager:

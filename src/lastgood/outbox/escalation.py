@@ -48,7 +48,7 @@ def escalate(  # noqa: PLR0913, PLR0917 - two stores, who is called about what, 
 ) -> None:
     """Put into the outbox whom it is time to call, and take back who need not be called any more.
 
-    The contacts are enlisted already. Before the next one is called about the same, `heard` is asked.
+    The contacts are enlisted already. Before anybody is called who had to wait for their time, `heard` is asked.
     Raises NeedsHuman or JournalUnwritable where a store cannot be used.
     """
     known = outbox.enlisted()
@@ -77,9 +77,12 @@ def _unanswered(journal: Journal, outbox: Outbox, here: Here) -> tuple[Ask, ...]
 
 
 def _due(journal: Journal, outbox: Outbox, contact: Contact, one: Ask, now: int) -> bool:
-    """Whether it is time to call a contact, who is new where it stopped before they were known."""
+    """Whether it is time to call a contact.
+
+    Whoever is new is not called about what stopped before they were known, unless it is what people are called for now.
+    """
     since = outbox.enlisted()[contact.name].since
-    new = not one.cause and journal.position(one.message.run) <= since
+    new = not one.cause and journal.position(one.message.run) <= since and not _is_called_for(outbox, one.message)
     return (
         not new
         and _is_for(contact, one.message)
@@ -88,10 +91,16 @@ def _due(journal: Journal, outbox: Outbox, contact: Contact, one: Ask, now: int)
 
 
 def _is_next(journal: Journal, outbox: Outbox, contacts: Sequence[Contact], one: Ask, now: int) -> bool:
-    """Whether somebody is to be called after another was."""
-    called = {contact.name for contact in contacts if outbox.holds(contact.name, _call(one.message, contact.who))}
-    due = {contact.name for contact in contacts if _due(journal, outbox, contact, one, now)}
-    return bool(called) and bool(due - called)
+    """Whether somebody is to be called who had to wait: meanwhile it may have been said elsewhere who has it."""
+    due = (contact for contact in contacts if _due(journal, outbox, contact, one, now))
+    new = [contact for contact in due if not outbox.holds(contact.name, _call(one.message, contact.who))]
+    return any(contact.after + one.wait > 0 for contact in new) or (bool(new) and _is_called_for(outbox, one.message))
+
+
+def _is_called_for(outbox: Outbox, stop: Message) -> bool:
+    """Whether anybody was called about it, be it somebody whom the file names no more."""
+    about = (post.message for post in outbox.about(stop.run))
+    return any((each.kind, each.seq) == (Kind.CALLED, stop.seq) for each in about)
 
 
 def stopped(journal: Journal, outbox: Outbox, here: Here, *, anywhere: bool = False) -> Iterator[Message]:

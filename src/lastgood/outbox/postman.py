@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from lastgood.model.errors import LastgoodError
 from lastgood.model.message import Delivered, Delivery, Failed, Fate, Post
 from lastgood.model.text import sanitise
@@ -41,11 +43,12 @@ class Destination:
 
 @dataclass(frozen=True)
 class World:
-    """The effects that deliveries need."""
+    """The effects that deliveries need. `alive` says whether a run is carried out at this moment; it may raise."""
 
     http: Http
     secrets: Secrets
     clock: Clock
+    alive: Callable[[str], bool] = lambda _: False
 
 
 def deliver(
@@ -85,20 +88,17 @@ def _work(  # noqa: PLR0913, PLR0917 - a thread's arguments
     with contextlib.suppress(LastgoodError, OSError), _alone(f"{path}.{destination.name}.lock", end) as ours:
         if not ours:
             return
-        tried: set[int] = set()
+        last = 0
         with Outbox(path) as outbox:
-            while post := _next(outbox, destination, world, tried, all_of_them=all_of_them):
+            # Asked anew each time: what was behind the last one may be due now, or be taken back.
+            while post := outbox.due(destination.name, world.clock.now(), last, all_of_them=all_of_them):
                 if time.monotonic() >= end:
                     return
-                tried.add(post.id)
+                last = post.id
                 if not _one(outbox, destination, world, post, end):
                     missed[destination.name] = None
-
-
-def _next(outbox: Outbox, to: Destination, world: World, tried: set[int], *, all_of_them: bool) -> Post | None:
-    """The next that was not tried in this pass. Asked anew each time: what was behind it may be due now."""
-    due = outbox.due(to.name, world.clock.now(), all_of_them=all_of_them)
-    return next((post for post in due if post.id not in tried), None)
+            for post in outbox.renewed(destination.name, world.clock.now()):
+                _renew(outbox, destination, world, post, end)
 
 
 def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> bool:
@@ -111,21 +111,46 @@ def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) 
         return True
     ref, doubtful = outbox.ref(post), post.fate in (Fate.SENDING, Fate.DOUBTFUL)
     outbox.settle(post, Fate.SENDING, tries=post.tries + 1)
-    outside = Outside(Bounded(world.http, end), world.secrets, world.clock.now(), end - time.monotonic())
-    done = _tried(to, outside, post, ref, again=doubtful)
+    done = _tried(to, world, post, ref, end, again=doubtful)
     if isinstance(done, Delivered):
-        outbox.settle(post, Fate.DELIVERED, because="", place=done.where, ref=done.ref, due=0)
+        _arrived(outbox, world, post, done)
         return True
     # Once it may have arrived, that is not taken back by a later try that certainly did not.
     fate = Fate.DOUBTFUL if done.doubtful or doubtful else Fate.FAILED
     wait = max(done.again, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(post.tries, 12)))
     due = world.clock.now() + int(min(wait, _LONGEST_WAIT) * _NANO)
     kept = {"ref": done.ref} if done.ref else {}
-    outbox.settle(post, fate, because=sanitise(done.because)[:_REASON], due=due, **kept)
+    outbox.settle(post, fate, because=_said(done), due=due, **kept)
     return False
 
 
-def _tried(to: Destination, outside: Outside, post: Post, ref: str, *, again: bool) -> Delivery:
+def _renew(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> None:
+    """Tell what arrived anew, as of now, while its run goes on and nothing newer of it stands."""
+    if outbox.later(post) or not world.alive(post.message.run):
+        outbox.settle(post, Fate.DELIVERED, due=0)
+        return
+    now = world.clock.now()
+    anew = msgspec.structs.replace(post, message=msgspec.structs.replace(post.message, at=now))
+    done = _tried(to, world, anew, post.ref, end, again=True)
+    if isinstance(done, Delivered):
+        _arrived(outbox, world, post, done)
+    else:
+        outbox.settle(post, Fate.DELIVERED, because=_said(done), due=now + int(_FIRST_WAIT * _NANO))
+
+
+def _arrived(outbox: Outbox, world: World, post: Post, done: Delivered) -> None:
+    due = world.clock.now() + int(done.again * _NANO) if done.again else 0
+    outbox.settle(post, Fate.DELIVERED, because="", place=done.where, ref=done.ref, due=due)
+
+
+def _said(done: Failed) -> str:
+    return sanitise(done.because)[:_REASON]
+
+
+def _tried(  # noqa: PLR0913 - what is told to whom, and within which time
+    to: Destination, world: World, post: Post, ref: str, end: float, *, again: bool
+) -> Delivery:
+    outside = Outside(Bounded(world.http, end), world.secrets, world.clock.now(), end - time.monotonic())
     try:
         return to.make(outside).deliver(post.message, ref, again=again)
     except LastgoodError as error:

@@ -91,17 +91,27 @@ class Outbox:
                 )
             db.execute("UPDATE destinations SET position = ? WHERE name = ?", (position, name))
 
-    def due(self, name: str, now: int, *, all_of_them: bool = False) -> tuple[Post, ...]:
-        """What may be tried now: of each run the oldest that has not arrived, as a run's messages keep their order.
+    def due(self, name: str, now: int, after: int = 0, *, all_of_them: bool = False) -> Post | None:
+        """The first post after the one numbered `after` that may be tried now, however many wait.
 
-        `all_of_them` goes by no waiting time. A time to try that is further off than any wait is one of a clock that
-        jumped, and counts as now.
+        Of each run only the oldest that has not arrived may be, as a run's messages keep their order. `all_of_them`
+        goes by no waiting time. A time to try that is further off than any wait is one of a clock that jumped, and
+        counts as now.
         """
-        first: dict[str, Post] = {}
-        for post in self.waiting(name):
-            first.setdefault(post.message.run, post)
-        ready = (post for post in first.values() if all_of_them or post.due <= now or post.due > now + _LONGEST_WAIT)
-        return tuple(ready)
+        waits = "destination = ? AND fate NOT IN (?, ?)"
+        same = "older.run = posts.run AND older.id < posts.id"
+        older = f"EXISTS (SELECT 1 FROM posts older WHERE {waits} AND {same})"  # noqa: S608 - our own words
+        when = "1" if all_of_them else "(due <= ? OR due > ?)"
+        query = f"{_POST} NOT INDEXED WHERE {waits} AND id > ? AND {when} AND NOT {older} ORDER BY id LIMIT 1"
+        times = () if all_of_them else (now, now + _LONGEST_WAIT)
+        # By an index it would look at all that ever was, for each one that is handed out.
+        found = self._posts(query, name, *_OVER, after, *times, name, *_OVER)
+        return found[0] if found else None
+
+    def renewed(self, name: str, now: int) -> tuple[Post, ...]:
+        """What arrived and has to be told anew by now, oldest first."""
+        query = f"{_POST} WHERE destination = ? AND fate = ? AND due > 0 AND (due <= ? OR due > ?) ORDER BY id"
+        return self._posts(query, name, Fate.DELIVERED.value, now, now + _LONGEST_WAIT)
 
     def waiting(self, name: str) -> tuple[Post, ...]:
         """Everything of a destination that has not arrived, oldest first."""

@@ -1,11 +1,17 @@
 """`lastgood status`."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from lastgood.cli.options import target, verb
 from lastgood.cli.session import Session
+
+if TYPE_CHECKING:
+    from lastgood.model.errors import LastgoodError
+    from lastgood.model.message import AskLine
+    from lastgood.model.report import Status
 
 
 @click.command("status")
@@ -31,30 +37,35 @@ def command(session: Session, service: str | None, env: str | None, explain: boo
 
 
 def _one(session: Session, service: str, env: str | None) -> int:
+    from msgspec.structs import replace
+
     from lastgood.cli.text_outbox import asks_text, standing
     from lastgood.cli.text_status import status_text
 
     found = session.service.status(session.target(service, env))
-    session.answer("status", found, status_text(found, int(time.time())))
-    session.note(asks_text(standing(session, found.target)))
+    found = replace(found, asks=standing(session, found.target))
+    session.answer("status", found, (*status_text(found, int(time.time())), *asks_text(found.asks)))
     return 0
 
 
 def _all(session: Session) -> int:
     from lastgood.cli.text_outbox import asks_text, standing
     from lastgood.cli.text_status import overview_text
+
+    found, asks = session.service.overview(), standing(session)
+    told = [_told(name, one, tuple(ask for ask in asks if ask.about(name))) for name, one in found]
+    session.answer("statuses", {"targets": told}, (*overview_text(found), *asks_text(asks)))
+    return 0
+
+
+def _told(name: str, one: "Status | LastgoodError", asks: "tuple[AskLine, ...]") -> object:
+    from msgspec.structs import replace
+
     from lastgood.model.errors import LastgoodError
 
-    found = session.service.overview()
-    told = [
-        {"target": name, "error": one.what, "because": one.because, "next": one.next}
-        if isinstance(one, LastgoodError)
-        else one
-        for name, one in found
-    ]
-    session.answer("statuses", {"targets": told}, overview_text(found))
-    session.note(asks_text(standing(session)))
-    return 0
+    if isinstance(one, LastgoodError):
+        return {"target": name, "error": one.what, "because": one.because, "next": one.next, "asks": asks}
+    return replace(one, asks=asks)
 
 
 def _explain(session: Session, service: str | None, env: str | None) -> int:
