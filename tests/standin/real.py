@@ -39,7 +39,9 @@ def _get(url: str, token: str = "", **headers: str) -> Any:
     return json.loads(content) if content[:1] in {b"[", b"{"} else content.decode()
 
 
-def _alertmanager(url: str) -> Real:
+def alertmanager(url: str) -> Real:
+    """The Alertmanager at this address."""
+
     def told(run: str) -> list[str]:
         found = _get(f"{url}/api/v2/silences")
         return [s["comment"] for s in found if run in s["createdBy"] and s["status"]["state"] != "expired"]
@@ -92,7 +94,7 @@ def _github(repo: str) -> Real:
 def services() -> tuple[Real, ...]:
     """Those that the environment names."""
     known = {
-        "LASTGOOD_TEST_ALERTMANAGER_URL": _alertmanager,
+        "LASTGOOD_TEST_ALERTMANAGER_URL": alertmanager,
         "LASTGOOD_TEST_VIKUNJA_URL": _vikunja,
         "LASTGOOD_TEST_SILVERBULLET_URL": _silverbullet,
         "LASTGOOD_TEST_GITHUB_REPO": _github,
