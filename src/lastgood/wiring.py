@@ -1,6 +1,8 @@
 """Puts the parts together: which effects, which members, which folders."""
 
 import getpass
+import os
+import pwd
 import secrets
 import socket
 import time
@@ -61,10 +63,19 @@ class Places:
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "Places":
         """From `XDG_STATE_HOME` and `XDG_CACHE_HOME`, or below the home folder."""
-        home = env.get("HOME", "/")
+        home = _home(env)
         state = env.get("XDG_STATE_HOME") or f"{home}/.local/state"
         cache = env.get("XDG_CACHE_HOME") or f"{home}/.cache"
         return cls(f"{state}/lastgood", f"{cache}/lastgood")
+
+
+def _home(env: Mapping[str, str]) -> str:
+    """The home folder. A timer's environment may have none, and must come to the same journal as its user does."""
+    try:
+        home = env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a user without an entry, as in some containers
+        home = "/"
+    return home.rstrip("/")
 
 
 class Workshop:

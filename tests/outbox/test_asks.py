@@ -24,7 +24,7 @@ from lastgood.model.errors import (
     WorldMoved,
 )
 from lastgood.model.event import Run, RunEnded, StepStarted
-from lastgood.model.message import Acknowledged, Ask, Kind, Message
+from lastgood.model.message import Acknowledged, Ask, AskLine, Kind, Message
 from lastgood.model.report import Health
 from lastgood.outbox.asks import ask, known, settled, standing
 from lastgood.outbox.escalation import acknowledge, escalate
@@ -360,3 +360,9 @@ def test_what_goes_wrong_with_calling_must_be_told_and_end_there(monkeypatch: py
         watch.ended(Exit.NEEDS_HUMAN, "x")
     afterwards.work()
     assert session.said == ["  ! The outbox is broken. malformed"]
+
+
+def test_an_ask_about_an_app_must_be_seen_at_each_of_its_services() -> None:
+    one = AskLine("ask-1", "shop/prod", "rollback", 0, "x", (), (), services=("shop-api", "shop-web"))
+    assert [one.about(name) for name in ("shop/prod", "shop-api/prod", "shop-web/prod")] == [True] * 3
+    assert [one.about(name) for name in ("shop-api/staging", "pay/prod", "shop/staging")] == [False] * 3

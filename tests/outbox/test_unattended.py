@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import pwd
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from lastgood.model.errors import Exit
 from lastgood.model.event import Event, RunEnded, StepStarted
 from lastgood.model.plan import Facts
 from lastgood.run import trail
+from lastgood.wiring import Places
 from tests.journal.sample import begun
 from tests.standin.notifiers import Sink
 from tests.standin.services import Service
@@ -110,6 +112,15 @@ def test_a_timer_that_is_refused_must_call_once_until_somebody_answers_from_thei
     assert (len(asks), asks[0]["id"], asks[0]["by"]) == (1, first[1], made["by"])
     assert [who for who, _ in team.called()] == ["ann"]
     assert team.does("server1", "runs")[1]["asks"] == asks
+    (seen,) = team.does("server1", "status")[1]["targets"]
+    assert seen["asks"] == asks
+    assert (asks[0]["called"], asks[0]["services"]) == (["ann"], ["shop-api"])
+
+
+def test_a_timer_without_a_home_must_come_to_the_same_outbox_as_its_user() -> None:
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    assert Places.of({}) == Places.of({"HOME": ""}) == Places.of({"HOME": home})
+    assert Places.of({"HOME": "/"}).state == "/.local/state/lastgood"
 
 
 def test_with_a_terminal_nobody_must_be_called(team: Team) -> None:

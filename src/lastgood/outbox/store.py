@@ -5,6 +5,7 @@ lines, so a process that dies between a line and its message loses nothing; the 
 """
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -218,7 +219,7 @@ class Outbox:
         try:
             yield self._opened()
         except (sqlite3.Error, OSError, msgspec.MsgspecError) as error:
-            raise _unusable(self.path, str(error)) from error
+            raise _unusable(self.path, str(error), full=_is_no_room(error)) from error
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is None:
@@ -277,9 +278,14 @@ def _post(  # noqa: PLR0913, PLR0917 - the table's columns
     return Post(number, name, message, Fate(fate), tries, due, because, place, ref)
 
 
-def _unusable(path: str, because: str) -> NeedsHuman:
-    return NeedsHuman(
-        f"The outbox {path} cannot be used.",
-        because=(because,),
-        next=("move it out of the way, after a look at it; what waits is made again from the journal's newest runs",),
-    )
+def _is_no_room(error: Exception) -> bool:
+    """Whether it is the folder or the disk that takes nothing, and the file itself is well."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+
+
+def _unusable(path: str, because: str, *, full: bool = False) -> NeedsHuman:
+    away = "move it out of the way, after a look at it; what waits is made again from the journal's newest runs"
+    room = "make room on the disk, or the folder writable to you; nothing is told until then, and nothing is lost"
+    return NeedsHuman(f"The outbox {path} cannot be used.", because=(because,), next=(room if full else away,))
