@@ -14,7 +14,7 @@ from lastgood.journal.store import Journal
 from lastgood.model.errors import ConfigError, Exit, UsageError
 from lastgood.model.event import Acked, Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
 from lastgood.model.forge import AWAITS_MERGE
-from lastgood.model.message import Acknowledged, Kind, Message
+from lastgood.model.message import Acknowledged, Delivered, Failed, Kind, Message
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.postman import World
 from lastgood.outbox.store import Outbox
@@ -181,6 +181,22 @@ def test_a_contact_that_is_new_must_not_be_called_about_old_stops(tmp_path: Path
     postal.clock.by += 7200
     postal.works()
     assert ann.keys == []
+
+
+def test_what_else_goes_on_meanwhile_must_hide_no_stop(postal: Postal, ann: Told, bo: Told) -> None:
+    """As thirty services that are deployed, and a check that a timer gives each minute."""
+    ann.does = lambda _: Failed("it is down")
+    stops(postal)
+    postal.works()
+    failed = end(Exit.NEEDS_HUMAN)
+    for number in range(30):
+        postal.writes(f"20261122-19{number:04d}-0000", begun("check"), failed)
+        postal.writes(f"20261122-20{number:04d}-0000", begun(target=f"web{number}/prod"), end())
+    postal.clock.by += 901
+    ann.does = lambda _: Delivered("here")
+    postal.works()
+    assert (ann.keys[-1], bo.keys) == (f"{RUN}/called/4/ann", [f"{RUN}/called/4/bo"])
+    assert postal.fates() == ["delivered", "delivered"]
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -147,9 +147,15 @@ class Journal:
         """The run's lines in order; empty where there are none. Raises Refused for what only a newer version reads."""
         return self._entries("SELECT run, seq, at, kind, event FROM events WHERE run = ? ORDER BY seq", run)
 
-    def runs(self) -> tuple[str, ...]:
-        """Ids of all runs that carried out a plan, newest first by when they began."""
-        return self._ids("SELECT run FROM events WHERE kind = 'run-started' ORDER BY at DESC, run DESC")
+    def runs(self, target: str | None = None) -> tuple[str, ...]:
+        """Ids of all runs that carried out a plan, newest first by when they began; of `target` where one is given."""
+        which, values = ("", ()) if target is None else ("AND target = ?", (target,))
+        query = f"SELECT run FROM events WHERE kind = 'run-started' {which} ORDER BY at DESC, run DESC"  # noqa: S608 - our own words
+        return self._ids(query, *values)
+
+    def targets(self) -> tuple[str, ...]:
+        """Every target (`service/env` or `app/env`) of which there are runs."""
+        return self._ids("SELECT DISTINCT target FROM events WHERE kind = 'run-started' ORDER BY target")
 
     def latest(self, target: str | None = None) -> str | None:
         """The newest run's id, of `target` (`service/env`) where one is given, or None."""

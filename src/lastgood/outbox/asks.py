@@ -23,7 +23,7 @@ from lastgood.outbox.store import Outbox
 
 _NANO: Final = 1_000_000_000
 _SAME: Final = 3600 * _NANO
-_NEWEST: Final = 20
+_LONGEST: Final = 86_400 * _NANO
 _NOTE: Final = "ask:"
 _VARYING: Final = re.compile(r"[0-9a-f]{7,}|\d+(?:\.\d+)?", re.ASCII)
 """Digests, counts and lengths: what differs each time that the same thing is said."""
@@ -85,9 +85,11 @@ def standing(journal: Journal, outbox: Outbox, here: Here) -> Iterator[Ask]:
 
 def _later(journal: Journal, here: Here, one: Ask) -> str | None:
     """The run that takes its place; empty while one goes on, None where there is none."""
-    for run in journal.runs()[:_NEWEST]:
+    for run in journal.runs():
         entries = journal.entries(run)
         first = entries[0].event
+        if entries[0].at < one.message.at - _LONGEST:  # newest first: of those before, none went on for so long
+            return None
         if entries[-1].at < one.message.at or not isinstance(first, RunStarted) or not here.ours(first.repo):
             continue
         plan = first.plan

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from lastgood.journal.store import Journal
-from lastgood.model.event import Acked, Entry, RunStarted
+from lastgood.model.event import Acked
 from lastgood.model.message import Acknowledged, Ask, Fate, Kind, Message
 from lastgood.outbox.asks import standing
 from lastgood.outbox.collect import Here, theirs
@@ -19,7 +19,9 @@ from lastgood.outbox.messages import settles_nothing, standstill
 from lastgood.outbox.store import Outbox
 
 _NANO: Final = 1_000_000_000
-_NEWEST: Final = 20
+_NEWEST: Final = 500
+"""Runs of a target that are looked at: checks that a timer gives each minute must not hide a stop for hours."""
+_INCIDENT: Final = 86_400 * _NANO
 _NOTE: Final = "ack:"
 _SEEN: Final = "seen:"
 
@@ -82,7 +84,9 @@ def _due(journal: Journal, outbox: Outbox, contact: Contact, one: Ask, now: int)
     Whoever is new is not called about what stopped before they were known, unless it is what people are called for now.
     """
     since = outbox.enlisted()[contact.name].since
-    new = not one.cause and journal.position(one.message.run) <= since and not _is_called_for(outbox, one.message)
+    new = not one.cause and journal.position(one.message.run) <= since
+    if new and now - one.message.at < _INCIDENT:
+        new = not _is_called_for(outbox, one.message)
     return (
         not new
         and _is_for(contact, one.message)
@@ -108,17 +112,16 @@ def stopped(journal: Journal, outbox: Outbox, here: Here, *, anywhere: bool = Fa
 
     `anywhere` is for those of other machines as well.
     """
-    settled: set[str] = set()
-    for run in journal.runs()[:_NEWEST]:
-        entries = journal.entries(run)
-        target = _target(entries)
-        if target in settled or not here.tells(outbox, entries):
-            continue
-        stop = standstill(entries) if not here.alive(run) else None
-        if stop and (anywhere or stop.seq > theirs(outbox, run)):
-            yield stop
-        if stop or not settles_nothing(entries):
-            settled.add(target)
+    for target in journal.targets():
+        for run in journal.runs(target)[:_NEWEST]:
+            entries = journal.entries(run)
+            if not here.tells(outbox, entries):
+                continue
+            stop = standstill(entries) if not here.alive(run) else None
+            if stop and (anywhere or stop.seq > theirs(outbox, run)):
+                yield stop
+            if stop or not settles_nothing(entries):
+                break
 
 
 def acknowledged(journal: Journal, outbox: Outbox, stop: Message) -> Acknowledged | None:
@@ -145,11 +148,6 @@ def _since(outbox: Outbox, stop: Message, now: int) -> int:
         outbox.note(f"{_SEEN}{stop.run}/{stop.seq}", str(now))
         return now
     return int(noted)
-
-
-def _target(entries: Sequence[Entry]) -> str:
-    first = entries[0].event
-    return first.plan.target if isinstance(first, RunStarted) else ""
 
 
 def _is_for(contact: Contact, stop: Message) -> bool:
