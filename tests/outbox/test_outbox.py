@@ -230,6 +230,19 @@ def test_what_the_other_side_asks_to_wait_must_be_waited(postal: Postal, chat: T
     assert 299 <= (postal.posts()[0].due - postal.clock.now()) / 10**9 <= 300
 
 
+def test_whoever_asks_for_time_must_not_be_given_everything_else_that_waits(postal: Postal, chat: Told) -> None:
+    """Many bots shut those out for ten minutes who go on."""
+    chat.does = lambda _: Failed("too many", again=60)
+    for number in range(5):
+        postal.writes(f"20261122-18000{number}-0000", begun(), end())
+    postal.works()
+    assert len(chat.keys) == 1
+    chat.does = lambda _: Delivered("here")
+    postal.clock.by += 61
+    postal.works()
+    assert chat.keys[1:] == [f"20261122-18000{n}-0000/{what}" for n in range(5) for what in ("began/1", "ended/2")]
+
+
 def test_of_a_silence_only_the_newest_must_count(tmp_path: Path) -> None:
     silence = Told("silence", state=True)
     postal = Postal(tmp_path, silence)

@@ -95,33 +95,36 @@ def _work(  # noqa: PLR0913, PLR0917 - a thread's arguments
                 if time.monotonic() >= end:
                     return
                 last = post.id
-                if not _one(outbox, destination, world, post, end):
+                failed = _one(outbox, destination, world, post, end)
+                if failed:
                     missed[destination.name] = None
+                if failed and failed.again:  # it asked for time: not with the next one either
+                    return
             for post in outbox.renewed(destination.name, world.clock.now()):
                 _renew(outbox, destination, world, post, end)
 
 
-def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> bool:
-    """Deliver one post, and whether it is done with.
+def _one(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> Failed | None:
+    """Deliver one post; why not, where it is not done with.
 
     That it is sent is on disk before it is: a killed process leaves it doubtful, not lost.
     """
     if to.state and outbox.later(post):
         outbox.settle(post, Fate.SUPERSEDED, because="a newer message of the run takes its place")
-        return True
+        return None
     ref, doubtful = outbox.ref(post), post.fate in (Fate.SENDING, Fate.DOUBTFUL)
     outbox.settle(post, Fate.SENDING, tries=post.tries + 1)
     done = _tried(to, world, post, ref, end, again=doubtful)
     if isinstance(done, Delivered):
         _arrived(outbox, world, post, done)
-        return True
+        return None
     # Once it may have arrived, that is not taken back by a later try that certainly did not.
     fate = Fate.DOUBTFUL if done.doubtful or doubtful else Fate.FAILED
     wait = max(done.again, min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(post.tries, 12)))
     due = world.clock.now() + int(min(wait, _LONGEST_WAIT) * _NANO)
     kept = {"ref": done.ref} if done.ref else {}
     outbox.settle(post, fate, because=_said(done), due=due, **kept)
-    return False
+    return done
 
 
 def _renew(outbox: Outbox, to: Destination, world: World, post: Post, end: float) -> None:

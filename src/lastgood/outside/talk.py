@@ -164,11 +164,12 @@ class Talk:
         kind = answer.headers.get("content-type", "").lower()
         if answer.status // 100 == 3:  # noqa: PLR2004 - RFC 9110: redirects
             said = f"redirects elsewhere ({answer.status}), perhaps to a login"
-            raise Trouble(f"{self.host} {said}", status=answer.status)
+            raise Trouble(f"{self.host} {said}", status=answer.status, doubtful=writing)
         if answer.status // 100 != 2:  # noqa: PLR2004 - RFC 9110: the success statuses
             raise self._refused(answer, writing=writing)
         if "html" in kind or answer.body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-            raise Trouble(f"{self.host} answered with a web page, perhaps a login", status=answer.status)
+            said = "answered with a web page, perhaps a login"
+            raise Trouble(f"{self.host} {said}", status=answer.status, doubtful=writing)
         return answer
 
     def _refused(self, answer: Response, *, writing: bool) -> Trouble:
