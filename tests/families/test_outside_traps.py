@@ -380,6 +380,12 @@ class TestAlertmanager:
         delivered(to, message(Kind.STOPPED, 7))
         assert [one["createdBy"] for one in silences.active()] == ["lastgood/20261122-180000-0001"]
 
+    def test_a_check_must_say_that_other_environments_are_silenced_too(self, silences: Silences) -> None:
+        for options, said in (({}, True), ({"env_label": "env"}, False)):
+            checked = member("notifiers", "alertmanager", silences, **options).check()
+            assert isinstance(checked, Known)
+            assert ("in every environment" in checked.value) is said
+
     def test_one_that_comes_too_late_must_not_silence_anything(self, silences: Silences) -> None:
         to = member("notifiers", "alertmanager", silences, later=31 * 60)
         assert delivered(to, BEGAN).again == 1  # unless the run goes on, which is looked at then

@@ -75,7 +75,9 @@ class Alertmanager:
             found = self._silences("lastgood-doctor")
         except Trouble as trouble:
             return Unknown(str(trouble))
-        return Known(f"silences are read ({len(found)} for a service that does not exist); writing shows when it does")
+        where = "" if self._options.env_label else " in every environment, since env_label is not set"
+        said = f"silences are read ({len(found)} for a service that does not exist); writing shows when it does"
+        return Known(f"{said}; a run silences its service{where}")
 
     def _silenced(self, message: Message) -> Delivery:
         begun = datetime.fromtimestamp(message.at // _NANO, UTC)
