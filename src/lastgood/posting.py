@@ -24,7 +24,7 @@ from lastgood.model.checklist import State
 from lastgood.model.errors import LastgoodError, UsageError
 from lastgood.model.event import Entry, Resumed, RunStarted, StepDone
 from lastgood.model.facts import Fact
-from lastgood.model.message import ASKED, Acknowledged, Ask, AskLine, Fate, Message, OutboxReport, Post, PostLine
+from lastgood.model.message import ASKED, Acknowledged, Ask, AskLine, Fate, Kind, Message, OutboxReport, Post, PostLine
 from lastgood.model.report import Check
 from lastgood.model.text import sanitise
 from lastgood.outbox.asks import ask, settled, standing
@@ -186,10 +186,15 @@ class PostOffice:
         with Outbox(self.path) as outbox:
             settled(outbox, target, action)
 
-    def asks(self) -> tuple[AskLine, ...]:
-        """The asks that stand. Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used."""
+    def asks(self, *, stops: bool = False) -> tuple[AskLine, ...]:
+        """The asks that stand, with `stops` the runs that people are called for as well.
+
+        Raises NeedsHuman or JournalUnwritable where outbox or journal cannot be used.
+        """
         with Journal(f"{self._state}/journal.db") as journal, Outbox(self.path) as outbox:
             found = [one.message for one in standing(journal, outbox, self._here)]
+            if stops and self._contacts:
+                found = [*stopped(journal, outbox, self._here), *found]
             return tuple(_asked(one, acknowledged(journal, outbox, one), outbox.about(one.run)) for one in found)
 
     def stop(self, name: str) -> tuple[Message, Acknowledged | None, bool]:
@@ -290,7 +295,8 @@ class PostOffice:
 
 def _asked(one: Message, who: Acknowledged | None, calls: tuple[Post, ...]) -> AskLine:
     by = who.by if who else ""
-    called = tuple(post.message.who for post in calls if post.fate is Fate.DELIVERED)
+    arrived = (post.message for post in calls if post.fate is Fate.DELIVERED and post.message.seq == one.seq)
+    called = tuple(each.who for each in arrived if each.kind is Kind.CALLED)
     return AskLine(
         one.run, one.target, one.action, one.at // _NANO, one.what, one.because, one.next, by, one.services, called
     )

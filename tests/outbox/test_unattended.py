@@ -164,6 +164,9 @@ def test_a_run_must_be_answered_for_on_any_machine_and_its_record_stay_one(team:
     stopped(team, "server1", *events[: 2 if ends else 1])
     assert team.does("server1", "outbox", "run")[0] == 0
     assert team.called()[:1] == [("ann", RUN)]
+    if ends:
+        (seen,) = team.does("server1", "status")[1]["targets"]
+        assert [(ask["id"], ask["called"]) for ask in seen["asks"]] == [(RUN, ["ann"])]
     code, made, said = team.does("laptop", "ack", RUN)
     assert (code, made["run"]) == (0, RUN), said
     assert team.does("desk", "ack", RUN)[1] == made

@@ -25,16 +25,15 @@ def outbox_text(report: OutboxReport) -> tuple[str, ...]:
     return (head, *asked, *(table(rows) if report.posts else ()), *reasons, *then)
 
 
-def standing(session: "Session", target: str = "") -> tuple[AskLine, ...]:
-    """What waits for a person, of one target or all; nothing where that cannot be told: it is said beside a result."""
+def standing(session: "Session", *, stops: bool = False) -> tuple[AskLine, ...]:
+    """What waits for a person, with `stops` the runs as well; nothing where that cannot be told, beside a result."""
     from lastgood.model.errors import LastgoodError
 
     try:
         service = session.service
-        found = service.post_office.asks() if service.tells else ()
+        return service.post_office.asks(stops=stops) if service.tells else ()
     except LastgoodError:
         return ()
-    return tuple(one for one in found if not target or one.about(target))
 
 
 def asks_text(asks: Sequence[AskLine]) -> tuple[str, ...]:

@@ -153,9 +153,9 @@ class Ask(msgspec.Struct, frozen=True):
 
 
 class AskLine(msgspec.Struct, frozen=True):
-    """An ask that stands, as it is printed. `at` is in Unix seconds; `by` is who has it, empty where nobody does.
+    """An ask that stands, or a run that needs a person, as it is printed. `at` is in Unix seconds.
 
-    `services` are those that it is about, `called` who was called for it so far.
+    `by` is who has it, empty where nobody does; `services` are those that it is about, `called` who was called so far.
     """
 
     id: str

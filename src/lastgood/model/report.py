@@ -24,7 +24,7 @@ class Health(enum.StrEnum):
 class Status(msgspec.Struct, frozen=True):
     """One target at one look. `since` is ISO 8601 UTC; `drift` is empty where git and runtime agree.
 
-    `asks` is what needs a person, though no run says so.
+    `asks` is what people are called for: runs that stopped, and commands without a run.
     """
 
     target: str

@@ -43,7 +43,8 @@ def _one(session: Session, service: str, env: str | None) -> int:
     from lastgood.cli.text_status import status_text
 
     found = session.service.status(session.target(service, env))
-    found = replace(found, asks=standing(session, found.target))
+    asks = standing(session, stops=True)
+    found = replace(found, asks=tuple(ask for ask in asks if ask.about(found.target)))
     session.answer("status", found, (*status_text(found, int(time.time())), *asks_text(found.asks)))
     return 0
 
@@ -52,7 +53,7 @@ def _all(session: Session) -> int:
     from lastgood.cli.text_outbox import asks_text, standing
     from lastgood.cli.text_status import overview_text
 
-    found, asks = session.service.overview(), standing(session)
+    found, asks = session.service.overview(), standing(session, stops=True)
     told = [_told(name, one, tuple(ask for ask in asks if ask.about(name))) for name, one in found]
     session.answer("statuses", {"targets": told}, (*overview_text(found), *asks_text(asks)))
     return 0
