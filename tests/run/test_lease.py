@@ -79,6 +79,7 @@ def test_a_second_operator_must_be_refused_and_told_who_has_it(team: Team) -> No
         team.take("bob")
     assert taken.shown() in told.value.because
     assert any("--take-over" in each for each in told.value.next)
+    assert not told.value.ran_out
     assert team.check("ann") == taken
 
 
@@ -94,6 +95,7 @@ def test_expiry_must_hand_nothing_over_by_itself(team: Team) -> None:
     team.clock.sleep(3600)
     with pytest.raises(LeaseHeld) as told:
         team.take("bob")
+    assert told.value.ran_out  # which a timer calls a person for
     assert any("has run out" in each for each in told.value.because)
     assert any("ran out 59 min ago" in each for each in told.value.next)
     assert team.check("ann").holder.startswith("ann")
