@@ -43,6 +43,8 @@ _BEGINNING: Final = 30.0
 _ANEW: Final = 20.0
 """Seconds after which it is looked whether a run that goes on has anything to be told anew."""
 _CHECKS: Final = 15.0
+_HOSTS: Final = 3.0
+"""Seconds after which no more hosts are asked who has what: silent ones would hold every command up."""
 _TICK: Final = "timer"
 _OVER: Final = (Fate.DELIVERED, Fate.SUPERSEDED)
 _NANO = 1_000_000_000
@@ -119,8 +121,12 @@ class PostOffice:
             now = self._world.clock.now()
             collect(journal, outbox, wanted, self._here, now)
             if self._contacts:
-                heard = self._calls.answered if self._calls else lambda _: None
-                escalate(journal, outbox, self._contacts, self._here, now, heard)
+                escalate(journal, outbox, self._contacts, self._here, now, self._heard())
+
+    def _heard(self) -> Callable[[Message], Acknowledged | None]:
+        """Asks the hosts who has a stop; of many stops only as many as there is time for, and the others are called."""
+        calls, end = self._calls, time.monotonic() + _HOSTS
+        return lambda stop: calls.answered(stop) if calls and time.monotonic() < end else None
 
     def adopted(self, run: str, seq: int) -> None:
         """Leave it to another machine to tell what it wrote down of a run, up to line `seq`, that is taken up here.

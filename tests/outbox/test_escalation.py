@@ -4,8 +4,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from postal import MACHINE, NANO, Postal, Told, end
+from postal import MACHINE, NANO, Moved, Postal, Told, end
 
+from lastgood import posting
 from lastgood.config.load import load
 from lastgood.effects.http import PlainHttp
 from lastgood.effects.process import LocalProcess
@@ -14,7 +15,7 @@ from lastgood.journal.store import Journal
 from lastgood.model.errors import ConfigError, Exit, UsageError
 from lastgood.model.event import Acked, Failure, Resumed, RunEnded, RunStarted, StepFailed, StepStarted, Ticked
 from lastgood.model.forge import AWAITS_MERGE
-from lastgood.model.message import Acknowledged, Delivered, Failed, Kind, Message
+from lastgood.model.message import Acknowledged, Ask, Delivered, Failed, Kind, Message
 from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escalate, stopped
 from lastgood.outbox.postman import World
 from lastgood.outbox.store import Outbox
@@ -323,3 +324,37 @@ def test_whoever_is_called_by_a_notifier_must_not_be_told_of_the_stop_once_more(
     plainly, called = (load(f"{BASE}{GROUP}{more}".encode(), "x").addressees()[0].kinds for more in ("", contacts))
     assert plainly == {Kind.BEGAN, Kind.ENDED, Kind.STOPPED}
     assert called == {Kind.BEGAN, Kind.ENDED}
+
+
+class Silent:
+    """Hosts that do not answer, each time for three seconds of `now`."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.asked = 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def publish(self, ask: Ask) -> None:
+        pass
+
+    def answered(self, _: Message) -> None:
+        self.asked += 1
+        self.now += 3
+
+
+def test_many_stops_on_silent_hosts_must_hold_no_command_up_and_all_be_called_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts, moved = Silent(), Moved()
+    world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), moved)
+    config = load(f"{BASE}{GROUP}contacts: [{{who: ann, by: group, after: 60s}}]\n".encode(), "x")
+    office = PostOffice(config, str(tmp_path), world, Repo("/deploy", lambda path: path), hosts)
+    for number in range(6):
+        office.ask(Message("", 1, Kind.STOPPED, 0, f"web{number}/prod", "rollback", "x", exit=8))
+    moved.by = 61
+    monkeypatch.setattr(posting, "time", hosts)
+    office.collect()
+    assert hosts.asked == 1
+    assert len([post for post in office.report(9).posts if post.kind is Kind.CALLED]) == 6
