@@ -398,6 +398,28 @@ class TestAlertmanager:
             msgspec.convert({"url": "http://a", "minutes": 600}, catalog.options("notifiers", "alertmanager"))
 
 
+@pytest.mark.parametrize(
+    ("changed", "kinds"),
+    [
+        ({"archived": True}, ["github", "github-deployment"]),
+        ({"scopes": "read:org, gist"}, ["github", "github-deployment"]),
+        ({"scopes": ""}, ["github", "github-deployment"]),
+        ({"scopes": "public_repo"}, ["github-deployment"]),
+        ({"push": False}, ["github-deployment"]),
+        ({"scopes": "gist, repo"}, []),
+    ],
+)
+def test_a_check_must_find_out_who_may_not_write_without_writing(changed: dict[str, Any], kinds: list[str]) -> None:
+    with GitHubIssues() as hub:
+        vars(hub).update(changed)
+        members = {
+            "github": member("trackers", "github", hub, repo="shop/deploy"),
+            "github-deployment": member("notifiers", "github-deployment", hub, repo="shop/deploy"),
+        }
+        assert [kind for kind, to in members.items() if isinstance(to.check(), Unknown)] == kinds
+        assert all(asked.method == "GET" for asked in hub.log)
+
+
 def test_a_token_must_not_go_in_the_clear_to_a_host_in_the_open() -> None:
     outside = Outside(PlainHttp(), LocalSecrets(LocalProcess(), {"TOKEN": "tk_1"}), 0)
     made = msgspec.convert(

@@ -21,6 +21,8 @@ class GitHubIssues(Service):
     def __init__(self) -> None:
         super().__init__()
         self.push = True
+        self.archived = False
+        self.scopes: str | None = None
         self.gone = 410
         """What it answers for an issue that is not there: deleted, moved to another repo, or not to be seen."""
         self.issues: list[dict[str, Json]] = [
@@ -44,7 +46,8 @@ class GitHubIssues(Service):
         if place or not asked.path.startswith("/repos/shop/deploy"):
             return Answer(404, {"message": "Not Found"})
         if not asked.path.endswith("/issues") and not rest:
-            return Answer(200, {"has_issues": True, "permissions": {"push": self.push, "pull": True}})
+            about = {"has_issues": True, "archived": self.archived, "permissions": {"push": self.push, "pull": True}}
+            return Answer(200, about, {} if self.scopes is None else {"X-OAuth-Scopes": self.scopes})
         return self._issues(asked, rest.strip("/").split("/"))
 
     def _issues(self, asked: Asked, rest: list[str]) -> Answer:

@@ -65,11 +65,14 @@ class Deployments:
         return Delivered(f"deployment {number} of {message.commit[:12]}: {_state(message)}", str(number))
 
     def check(self) -> Fact[str]:
-        """Whether the token reads the repo's deployments."""
+        """Whether the token reads the repo's deployments, and its owner may write there."""
         try:
             self._repo.get("/deployments?per_page=1", list[_Deployment])
+            repo = self._repo.about("repo", "repo_deployment")
         except Trouble as trouble:
             return Unknown(str(trouble))
+        if not repo.permissions.get("push", True):
+            return Unknown(f"whose token it is may not write to {self._options.repo}, nor make deployments")
         return Known(f"the token reads deployments of {self._options.repo}; that it may write shows when it does")
 
     def _environment(self, message: Message) -> str:

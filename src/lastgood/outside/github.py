@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
+import msgspec
+
 from lastgood.outside.talk import Talk, Trouble
 from lastgood.ports import Outside, Response
 
@@ -13,6 +15,14 @@ REPO: Final = r"^(?!\.{1,2}/)[A-Za-z0-9_.-]+/(?!\.{1,2}$)[A-Za-z0-9_.-]+$"
 _HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _PAGES: Final = 50
 _PAGE: Final = 20  # bodies may be long, and an answer over 1 MiB is not read
+
+
+class About(msgspec.Struct):
+    """What a repo says of itself. `permissions` are those of the token's owner; the token itself may have fewer."""
+
+    has_issues: bool = True
+    archived: bool = False
+    permissions: dict[str, bool] = {}
 
 
 class Repo:
@@ -44,6 +54,19 @@ class Repo:
             if len(page) < _PAGE:
                 return
         raise Trouble(f"{self.host} has more pages than can be read")
+
+    def about(self, *scopes: str) -> About:
+        """The repo. Raises Trouble also where nothing can be written: it is archived, or the token lacks the scopes.
+
+        Only a classic token has scopes, and names them (`X-OAuth-Scopes`); one of these is needed.
+        """
+        answer = self.send("GET", "")
+        found, given = self._talk.read(answer, About), answer.headers.get("x-oauth-scopes")
+        if found.archived:
+            raise Trouble(f"{self._place} at {self.host} is archived, and takes nothing")
+        if given is not None and not {each.strip() for each in given.split(",")} & set(scopes):
+            raise Trouble(f"the token has none of the scopes {', '.join(scopes)} at {self.host}")
+        return found
 
     def clean(self, text: str) -> str:
         """Words of GitHub's, fit to show."""

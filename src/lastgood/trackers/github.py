@@ -57,11 +57,6 @@ class _Comment(msgspec.Struct):
     body: str | None = None
 
 
-class _About(msgspec.Struct):
-    has_issues: bool = True
-    permissions: dict[str, bool] = {}
-
-
 class GitHub:
     """The issues of one repo."""
 
@@ -87,7 +82,7 @@ class GitHub:
     def check(self) -> Fact[str]:
         """Whether the token sees the repo, issues are on, and whether labels would be dropped."""
         try:
-            repo = self._repo.get("", _About)
+            repo = self._repo.about("repo", "public_repo")
         except Trouble as trouble:
             return Unknown(str(trouble))
         if not repo.has_issues:
