@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -19,9 +18,9 @@ from lastgood.model.target import Adapter
 from lastgood.outside.talk import near
 from lastgood.outside.text import cut, fenced
 from lastgood.ports import Notifier, Outside
-from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences
+from tests.standin.notifiers import SIGNING
 from tests.standin.services import Answer, Service
-from tests.standin.told import LATER, RUN, message
+from tests.standin.told import RUN, message
 from tests.standin.trackers import GitHubIssues, SilverBulletSpace, VikunjaTasks
 
 BEGAN, ENDED = message(), message(Kind.ENDED, 9)
@@ -132,6 +131,13 @@ class TestGitHub:
     ) -> None:
         monkeypatch.setattr(hub, "answer", lambda _: answer)
         assert failed(self.issues(hub), BEGAN).again == waits
+
+    def test_what_github_would_not_take_for_its_length_must_be_cut_and_be_found_again(self, hub: GitHubIssues) -> None:
+        long = ("\N{COLLISION SYMBOL}" * 500,) * 12
+        told = message(because=long, risk=long, next=long)
+        delivered(self.issues(hub), told)
+        delivered(self.issues(hub), told, again=True)
+        assert len(hub.told()) == 1
 
     def test_a_mark_that_somebody_else_wrote_must_not_keep_a_message_back(self, hub: GitHubIssues) -> None:
         ref = delivered(self.issues(hub), BEGAN).ref
@@ -288,114 +294,17 @@ class TestSilverBullet:
         delivered(member("trackers", "silverbullet", space), BEGAN)
         assert len(space.told()) == 1
 
-    def test_a_read_only_space_must_be_found_out_beforehand(self, space: SilverBulletSpace) -> None:
-        space.read_only = True
-        to = member("trackers", "silverbullet", space)
-        checked = to.check()
-        assert isinstance(checked, Unknown)
-        assert "read-only" in checked.reason
-        assert "403" in failed(to, BEGAN).because
-
-
-@pytest.mark.parametrize("kind", ["feishu", "dingtalk", "wecom"])
-class TestBots:
-    def test_a_refusal_with_status_200_must_be_a_failure(self, kind: str) -> None:
-        with Bot(kind) as bot:
-            options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
-            bot.refuses = 310000
-            said = failed(member("notifiers", kind, bot, **options), BEGAN)
-            assert "refused the message (310000): sign match fail" in said.because
-            assert "s3cret" not in said.because
-            assert not said.doubtful
-
-    def test_too_many_messages_must_be_waited_for(self, kind: str) -> None:
-        with Bot(kind) as bot:
-            options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
-            bot.refuses = {"feishu": 11232, "dingtalk": 130101, "wecom": 45009}[kind]
-            assert failed(member("notifiers", kind, bot, **options), BEGAN).again == 60
-
-    @pytest.mark.parametrize("letter", ["ü", '"', "<"])
-    def test_a_very_long_message_must_arrive_with_the_commands_to_go_on(self, kind: str, letter: str) -> None:
-        with Bot(kind) as bot:
-            options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
-            long = (letter * 500,) * 12
-            told = message(Kind.STOPPED, 5, what=long[0], because=long, risk=long, evidence="/var/lib/evidence/7f3a")
-            delivered(member("notifiers", kind, bot, **options), told)
-            (text,) = bot.told()
-            assert told.next[0] in text
-            assert "evidence: /var/lib/evidence/7f3a" in text
-            assert "and 11 more" in text or "and 9 more" in text or "and 6 more" in text
-
-
-class TestApprise:
-    def test_one_of_its_services_that_failed_must_be_told(self) -> None:
-        with AppriseApi() as api:
-            api.partly = True
-            to = member("notifiers", "apprise", api, key="env:TOKEN", token="")
-            said = failed(to, BEGAN)
-            assert said.doubtful
-            assert "some of its services" in said.because
-
-    def test_a_key_without_a_configuration_must_be_a_failure(self) -> None:
-        with AppriseApi() as api:
-            to = member("notifiers", "apprise", api, key="nobody", token="")
-            assert "no configuration" in failed(to, BEGAN).because
-            assert isinstance(to.check(), Unknown)
-            other = member("notifiers", "apprise", api, key="env:TOKEN", tag="nosuch", token="")
-            assert isinstance(other.check(), Unknown)
-
-
-class TestAlertmanager:
-    @pytest.fixture
-    def silences(self) -> Iterator[Silences]:
-        with Silences(LATER) as serving:
-            yield serving
-
-    def test_each_service_of_an_app_must_be_silenced_by_itself_and_for_a_bounded_time(self, silences: Silences) -> None:
-        told = message(services=("shop-api", "shop-web"))
-        delivered(member("notifiers", "alertmanager", silences, env_label="env", minutes=20), told)
-        found = silences.active()
-        assert [one["matchers"][0]["value"] for one in found] == ["shop-api", "shop-web"]
-        assert all(one["matchers"][1] == found[0]["matchers"][1] for one in found)
-        assert {one["endsAt"] for one in found} == {"2026-11-22T18:05:01Z"}
-        assert {one["createdBy"] for one in found} == {f"lastgood/{RUN}"}
-
-    def test_a_silence_must_be_told_anew_before_it_ends_and_stay_one(self, silences: Silences) -> None:
-        done = delivered(member("notifiers", "alertmanager", silences), BEGAN)
-        assert done.again == 29 * 60 / 2
-        silences.by = timedelta(minutes=15)
-        anew = message(at=BEGAN.at + 16 * 60 * 10**9)
-        again = delivered(member("notifiers", "alertmanager", silences, later=16 * 60), anew, done.ref)
-        (one,) = silences.active()
-        assert (one["endsAt"], len(silences.made), again.ref) == ("2026-11-22T18:31:01Z", 1, done.ref)
-        delivered(member("notifiers", "alertmanager", silences, later=16 * 60), BEGAN, again.ref)
-        assert silences.active()[0]["endsAt"] == "2026-11-22T18:31:01Z"  # one that comes late makes it no shorter
-        silences.by = timedelta(minutes=46)
-        assert silences.active() == []  # by itself, were we killed
-
-    def test_a_silence_of_somebody_else_must_stay(self, silences: Silences) -> None:
-        to = member("notifiers", "alertmanager", silences)
-        delivered(to, BEGAN)
-        delivered(to, message(run="20261122-180000-0001"))
-        delivered(to, message(Kind.STOPPED, 7))
-        assert [one["createdBy"] for one in silences.active()] == ["lastgood/20261122-180000-0001"]
-
-    def test_a_check_must_say_that_other_environments_are_silenced_too(self, silences: Silences) -> None:
-        for options, said in (({}, True), ({"env_label": "env"}, False)):
-            checked = member("notifiers", "alertmanager", silences, **options).check()
-            assert isinstance(checked, Known)
-            assert ("in every environment" in checked.value) is said
-
-    def test_one_that_comes_too_late_must_not_silence_anything(self, silences: Silences) -> None:
-        to = member("notifiers", "alertmanager", silences, later=31 * 60)
-        assert delivered(to, BEGAN).again == 1  # unless the run goes on, which is looked at then
-        assert silences.made == {}
-
-    def test_the_wish_to_silence_everything_must_be_refused(self) -> None:
-        with pytest.raises(msgspec.ValidationError):
-            msgspec.convert({"url": "http://a", "label": ""}, catalog.options("notifiers", "alertmanager"))
-        with pytest.raises(msgspec.ValidationError):
-            msgspec.convert({"url": "http://a", "minutes": 600}, catalog.options("notifiers", "alertmanager"))
+    @pytest.mark.parametrize(
+        ("profile", "said"), [("rust-2.10", "(403): Forbidden"), ("go-2.4", "(500): Write failed")]
+    )
+    def test_a_read_only_space_must_be_found_out_beforehand(self, profile: str, said: str) -> None:
+        with SilverBulletSpace(profile) as space:
+            space.read_only = True
+            to = member("trackers", "silverbullet", space)
+            checked = to.check()
+            assert isinstance(checked, Unknown)
+            assert "read-only" in checked.reason
+            assert failed(to, BEGAN).because.endswith(said)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ class GitHubIssues(Service):
         return self._issues(asked, rest.strip("/").split("/"))
 
     def _issues(self, asked: Asked, rest: list[str]) -> Answer:
+        if asked.method == "POST" and len(asked.json["body"]) > 65_536:
+            said = [{"resource": "Issue", "field": "body", "code": "custom", "message": "body is too long"}]
+            return Answer(422, {"message": "Validation Failed", "errors": said})
         if rest == [""]:
             return self._created(asked.json) if asked.method == "POST" else self._page(asked, self.issues)
         number = int(rest[0])
@@ -82,6 +85,7 @@ class GitHubIssues(Service):
         if asked.path.endswith("/statuses"):
             number = int(asked.path.split("/")[-2])
             if asked.method == "POST":
+                assert len(asked.json["description"]) <= 140
                 self.statuses.append({"deployment": number, **asked.json})
                 return Answer(201, {"id": len(self.statuses), **asked.json})
             return self._page(asked, [one for one in self.statuses if one["deployment"] == number])
@@ -272,8 +276,14 @@ class SilverBulletSpace(Service):
         return answer
 
     def _write(self, name: str, asked: Asked) -> Answer:
+        plain = {"Content-Type": "text/plain; charset=utf-8"}
         if self.read_only:
-            return Answer(500 if self.profile.startswith("go") else 403, b"read-only")
+            return (
+                Answer(500, b"Write failed\n", plain)
+                if self.profile.startswith("go")
+                else Answer(403, b"Forbidden", plain)
+            )
+        assert "x-last-modified" not in asked.headers  # it would become the file's time
         body = asked.body[: len(asked.body) // 2] if self.truncated else asked.body
         self.truncated = max(0, self.truncated - 1)
         self.put(name, body)
