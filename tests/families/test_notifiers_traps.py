@@ -9,8 +9,13 @@ from test_outside_traps import BEGAN, delivered, failed, member
 
 from lastgood import catalog
 from lastgood.catalog import Family
+from lastgood.effects.http import PlainHttp
+from lastgood.effects.process import LocalProcess
+from lastgood.effects.secrets import LocalSecrets
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.message import Kind
+from lastgood.model.target import Adapter
+from lastgood.ports import Outside
 from tests.standin.notifiers import AppriseApi, Bot, Silences
 from tests.standin.services import Answer, Asked, Service
 from tests.standin.told import LATER, RUN, message
@@ -61,6 +66,22 @@ def test_what_a_service_says_of_its_refusal_must_be_told(kind: str, answer: Answ
     options = {"vikunja": {"project": 12, "api": "v2"}, "github": {"repo": "shop/deploy"}}.get(kind, {})
     with Fixed(answer) as service:
         assert failed(member(family, kind, service, **options), BEGAN).because.endswith(said)
+
+
+@pytest.mark.parametrize("kind", ["wecom", "dingtalk"])
+def test_a_token_that_is_quoted_as_it_stood_in_the_address_must_not_be_shown(kind: str) -> None:
+    given = {"TOKEN": "s3cret+part/of=it"}
+
+    class Echo(Service):
+        def answer(self, asked: Asked) -> Answer:
+            return Answer(200, {"errcode": 1, "errmsg": f"no {asked.url} {asked.query}"})
+
+    with Echo() as service:
+        made = msgspec.convert({"token": "env:TOKEN", "url": service.url}, catalog.options("notifiers", kind))
+        outside = Outside(PlainHttp(), LocalSecrets(LocalProcess(), given), BEGAN.at)
+        said = failed(catalog.notifier("notifiers", Adapter(kind, made), outside), BEGAN).because
+    assert "s3cret" not in said
+    assert said.count("***") == 2
 
 
 @pytest.mark.parametrize("older", [True, False])

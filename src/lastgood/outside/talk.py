@@ -8,7 +8,7 @@ import base64
 import ipaddress
 import re
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
@@ -141,9 +141,11 @@ class Talk:
             raise Trouble(f"{self.host} {said}", status=answer.status, doubtful=True) from None
 
     def clean(self, text: str) -> str:
-        """Words of the other side, short and fit to show, without our secret, which an error may quote."""
-        for known in (self._secret or "", self._basic(), *self._hidden):
-            text = text.replace(known, "***") if known else text
+        """Words of the other side, short and fit to show, without our secret, which an error may quote as it came."""
+        known = [each for each in (self._secret or "", self._basic(), *self._hidden) if each]
+        forms = {form for one in known for form in (one, quote(one, safe=""), unquote(one))}
+        for each in sorted(forms, key=len, reverse=True):
+            text = text.replace(each, "***")
         return sanitise(text[:_SAID])
 
     def _login(self) -> dict[str, str]:
