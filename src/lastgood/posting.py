@@ -282,8 +282,8 @@ class PostOffice:
         return OutboxReport(names, tuple(self._line(post) for post in posts), self.asks())
 
     def _line(self, post: Post) -> PostLine:
-        told, because = post.message, post.because
-        if post.fate not in _OVER and post.destination not in {one.name for one in self.destinations}:
+        told, because, over = post.message, post.because, post.fate in _OVER
+        if not over and post.destination not in {one.name for one in self.destinations}:
             because = BECAUSE
         return PostLine(
             run=told.run,
@@ -293,7 +293,7 @@ class PostOffice:
             at=told.at // _NANO,
             fate=post.fate,
             tries=post.tries,
-            due=post.due // _NANO,
+            due=0 if over else post.due // _NANO,
             because=because,
             where=post.where,
         )

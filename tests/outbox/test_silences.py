@@ -1,14 +1,27 @@
 """A silence lasts as long as its run: told anew while that goes on, lifted at its end, and left to end by itself."""
 
+import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from postal import Postal, Told, end
-from test_escalation import RUN, begun
+from postal import Moved, Postal, Told, end
+from test_escalation import BASE, RUN, begun
 
+from lastgood import posting
+from lastgood.config.load import load
+from lastgood.effects.http import PlainHttp
+from lastgood.effects.process import LocalProcess
+from lastgood.effects.secrets import LocalSecrets
+from lastgood.journal.live import Live
+from lastgood.journal.store import Journal
 from lastgood.model.event import Resumed
 from lastgood.model.message import Delivered, Delivery, Failed, Message
+from lastgood.outbox.postman import World
 from lastgood.outbox.store import Outbox
+from lastgood.posting import PostOffice, Repo
+from sandbox.run import wait_until
+from tests.standin.notifiers import Silences
 
 
 class Silence(Told):
@@ -104,3 +117,36 @@ def test_a_clock_that_is_set_back_must_not_end_it(postal: Postal, silence: Silen
     assert len(silence.heard) == 2
     with Outbox(postal.path) as outbox:
         assert outbox.renewed("silence", postal.clock.now()) == ()
+
+
+def test_the_process_of_a_run_must_tell_it_anew_by_itself_and_leave_off_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gives another command meanwhile, and one step may take an hour."""
+    monkeypatch.setattr(posting, "_ANEW", 0.02)
+    with Silences() as silences, Live(str(tmp_path)).executing(RUN), Journal(str(tmp_path / "journal.db")) as journal:
+        silences.open = True
+        moved = Moved()
+        world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), moved)
+        quiet = f"notifiers: {{quiet: {{kind: alertmanager, url: '{silences.url}', minutes: 1}}}}\n"
+        config = load(f"{BASE}{quiet}".encode(), "x")
+        office = PostOffice(config, str(tmp_path), world, Repo("/deploy", lambda path: path))
+        before = set(threading.enumerate())
+        office.listening(lambda _: None)(journal.append(RUN, begun(), moved.now()))
+        working = [thread for thread in threading.enumerate() if thread not in before and thread.name == "outbox"]
+        wait_until(lambda: bool(silences.active()), "the first minute is silent")
+        for minute in (1, 2):
+            moved.by, silences.by = 50.0 * minute, timedelta(seconds=50 * minute)
+            wait_until(lambda: _left(silences) > 40, "it is told anew")
+        (one,) = silences.made.values()
+        assert one["createdBy"] == f"lastgood/{RUN}"
+        journal.append(RUN, end(), moved.now())
+    for thread in working:
+        thread.join(30)
+    assert [thread.is_alive() for thread in working] == [False]
+
+
+def _left(silences: Silences) -> float:
+    return max(
+        ((datetime.fromisoformat(one["endsAt"]) - silences.now).total_seconds() for one in silences.active()), default=0
+    )
