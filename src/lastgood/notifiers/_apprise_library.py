@@ -35,6 +35,8 @@ _OWN: Final = {"feishu": "feishu", "lark": "feishu", "dingtalk": "dingtalk", "we
 """Schemas of bots that are kinds of their own here, and these."""
 _SHORTEST: Final = 4
 """Parts of a URL shorter than this are no secrets, and would be found in any text."""
+_LEAST: Final = 80
+"""Bytes of a text that say anything."""
 _LONGEST: Final = 10.0
 _REASON: Final = 200
 _SURELY_NOT: Final = re.compile(
@@ -148,7 +150,8 @@ def _tell(plugin: "NotifyBase", url: str, message: Message, end: float, *, again
     safe: Callable[[str], str] = str if mail else chat
     head = safe(title(message))
     # apprise hands on what is too long, and most services refuse it; where there is no title it stands in the text.
-    shown = fitted(message, plugin.body_maxlen - len(head.encode()) - 2, lambda text: safe(first + text))
+    most = max(plugin.body_maxlen - len(head.encode()) - 2, _LEAST)
+    shown = fitted(message, most, lambda text: safe(first + text))
     kind = NotifyType(weight(message))
     with _quiet() as said:
         taken = plugin.notify(body=shown, title=head, notify_type=kind, body_format=NotifyFormat.TEXT)

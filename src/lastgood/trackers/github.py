@@ -20,7 +20,7 @@ from lastgood.ports import Outside
 STATE: Final = False
 CHECK: Final = "issue-opened"
 _LONGEST: Final = 60_000  # GitHub takes 65,536 characters
-_GONE: Final = (301, 404, 410)
+_GONE: Final = (301, 410)
 _NANO: Final = 1_000_000_000
 
 
@@ -94,7 +94,7 @@ class GitHub:
     def _known(self, ref: str) -> _Issue | None:
         """The issue that the number says; None where it was deleted or went to another repo, which makes a new one.
 
-        Where the whole repo is not to be had (renamed, or the token sees it no more), looking further tells so.
+        Where the whole repo was renamed, looking further tells so. One that is not found may be there in a moment.
         """
         if not re.fullmatch(r"\d{1,12}", ref):
             return None
