@@ -84,6 +84,13 @@ def test_a_token_that_is_quoted_as_it_stood_in_the_address_must_not_be_shown(kin
     assert said.count("***") == 2
 
 
+@pytest.mark.parametrize("status", [429, 400])
+def test_feishus_limit_must_be_waited_for_as_its_own_header_says(status: int) -> None:
+    said = {"code": 99991400, "msg": "request trigger frequency limit"}
+    with Fixed(Answer(status, said, {"x-ogw-ratelimit-limit": "100", "x-ogw-ratelimit-reset": "52"})) as service:
+        assert failed(member("notifiers", "feishu", service), BEGAN).again == 52
+
+
 @pytest.mark.parametrize("older", [True, False])
 def test_the_newer_and_the_older_success_of_a_bot_must_both_count(*, older: bool) -> None:
     newer = {} if older else {"code": 0, "data": {}, "msg": "success"}
@@ -106,7 +113,8 @@ class TestBots:
         with Bot(kind) as bot:
             options = {} if kind == "wecom" else {"secret": "env:SIGNING"}
             bot.refuses = {"feishu": 11232, "dingtalk": 130101, "wecom": 45009}[kind]
-            assert failed(member("notifiers", kind, bot, **options), BEGAN).again == 60
+            waits = 600 if kind == "dingtalk" else 60
+            assert failed(member("notifiers", kind, bot, **options), BEGAN).again == waits
 
     @pytest.mark.parametrize("letter", ["ü", '"', "<"])
     def test_a_very_long_message_must_arrive_with_the_commands_to_go_on(self, kind: str, letter: str) -> None:

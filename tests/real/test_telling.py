@@ -7,10 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 from shop import API, ENV, Shop
 
+from lastgood.effects.files import LocalFiles
 from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit
+from lastgood.run.lease import Lease
 from tests.standin.notifiers import Silences, Sink
 from tests.standin.services import Asked, Service
 
@@ -53,8 +56,10 @@ def test_those_to_be_told_must_hear_of_a_run_in_order_and_never_delay_it(shop: S
         hook.troubled = switched
         shop.configure("services:\n", TOLD.format(hook=hook.url, slow=slow.url, quiet=quiet.url) + "services:\n")
         shop.world.env["HOOK_TOKEN"] = Service.TOKEN
+        _somebody_else_is_at_it(shop)
         begun = time.monotonic()
         shop.rollback(ends=Exit.DONE)
+        assert shop.does("status", API, ENV)["asks"] == []  # which ends what was asked for
         assert time.monotonic() - begun < 60
         assert shop.serves("good-2")
         assert told(hook) == ["began", "ended"]
@@ -75,6 +80,26 @@ def test_those_to_be_told_must_hear_of_a_run_in_order_and_never_delay_it(shop: S
         assert sorted(told(slow)) == ["began", "began", "called", "ended"]
         assert shop.does("ack", shop.latest_run())["target"] == f"{API}/{ENV}"
         assert Service.TOKEN.encode() not in next(state(shop).glob("outbox/*.db")).read_bytes()
+
+
+def _somebody_else_is_at_it(shop: Shop) -> None:
+    """Production is bad, nobody sits at a terminal, and a lease ran out; then a plan is not that of now any more."""
+    settings = shop.does("status", API, ENV, "--explain")["settings"]
+    folder = next(each["value"] for each in settings if each["setting"] == "environment.state")
+    files, now = LocalFiles(), time.time_ns()
+    name, path = f"{API}/{ENV}", f"{folder}/leases/{API}@{ENV}.json"
+    files.create(path, msgspec.json.encode(Lease("t", "20261122-174501-7f3a", "cy@gone", now, now - 1, "rollback")))
+    for _ in range(2):
+        shop.rollback(ends=Exit.LEASE_HELD)
+    files.remove(path)
+    shop.does("rollback", API, ENV, "--plan", "0" * 64, ends=Exit.WORLD_MOVED)
+    asks = shop.does("status", API, ENV)["asks"]
+    assert [(ask["target"], ask["what"]) for ask in asks] == [
+        (name, f"Somebody else acts on {name}."),
+        (name, "The plan that was approved is not the plan of now."),
+    ]
+    waiting = [post["run"] for post in shop.does("outbox")["posts"] if post["kind"] == "called"]
+    assert waiting == [asks[0]["id"]]  # for another plan there is time first
 
 
 def state(shop: Shop) -> Path:

@@ -11,9 +11,8 @@ from lastgood.outside.talk import Talk, Trouble
 from lastgood.outside.text import chat, fitted
 from lastgood.ports import Outside, Response
 
-_BUSY: Final = frozenset({11232, 130101, 45009})
-"""Feishu's, DingTalk's and WeCom's numbers for too many messages."""
-_MINUTE: Final = 60.0
+_BUSY: Final = {11232: 60.0, 130101: 600.0, 45009: 60.0}
+"""Feishu's, DingTalk's and WeCom's numbers for too many messages, and for how many seconds they then take none."""
 
 
 class _Answer(msgspec.Struct):
@@ -69,8 +68,7 @@ def _accepted(talk: Talk, answer: Response) -> Delivery:
     if any(numbers):
         number = next(filter(None, numbers))
         said = talk.clean(found.msg or found.errmsg)
-        again = _MINUTE if number in _BUSY else 0.0
-        raise Trouble(f"{talk.host} refused the message ({number}): {said}", code=number, again=again)
+        raise Trouble(f"{talk.host} refused the message ({number}): {said}", code=number, again=_BUSY.get(number, 0.0))
     return Delivered(talk.host)
 
 

@@ -246,12 +246,14 @@ def near(host: str) -> bool:
 
 
 def _wait(answer: Response, said: str, now: int) -> float:
-    """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), 0 for its other form, a date; or GitHub's limits.
+    """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), 0 for its other form, a date; or what stands for it.
 
+    Feishu has a header of its own ("Rate limits").
     GitHub answers 403 or 429: with a moment in Unix seconds where the limit is used up, and for its secondary limits
     with a minute to be waited where it says nothing ("Best practices for using the REST API").
     """
-    after, reset = (answer.headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset"))
+    after = answer.headers.get("retry-after") or answer.headers.get("x-ogw-ratelimit-reset", "")
+    reset = answer.headers.get("x-ratelimit-reset", "")
     if re.fullmatch(r"\d{1,6}", after):
         return min(float(after), _LONGEST)
     if answer.headers.get("x-ratelimit-remaining") == "0" and re.fullmatch(r"\d{1,12}", reset):
