@@ -1,7 +1,7 @@
 """The traps of notifiers, and what each service says where it refuses, as its documentation and source have it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -174,6 +174,18 @@ class TestAlertmanager:
         assert silences.active()[0]["endsAt"] == "2026-11-22T18:31:01Z"  # one that comes late makes it no shorter
         silences.by = timedelta(minutes=46)
         assert silences.active() == []  # by itself, were we killed
+
+    @pytest.mark.parametrize("hours", [-30, -1, 1, 30])
+    def test_a_clock_that_is_wrong_must_make_no_silence_longer_shorter_or_later(
+        self, silences: Silences, hours: int
+    ) -> None:
+        silences.by = timedelta(hours=hours)
+        to = member("notifiers", "alertmanager", silences)
+        for _ in range(2):
+            delivered(to, BEGAN)
+        (one,) = silences.active()
+        assert datetime.fromisoformat(one["startsAt"]) <= silences.now
+        assert datetime.fromisoformat(one["endsAt"]) - silences.now == timedelta(minutes=29)
 
     def test_a_silence_of_somebody_else_must_stay(self, silences: Silences) -> None:
         to = member("notifiers", "alertmanager", silences)

@@ -122,6 +122,9 @@ class Silences(Service):
     def now(self) -> datetime:
         return (self._fixed or datetime.now(UTC)) + self.by
 
+    def clock(self) -> float:
+        return self.now.timestamp()
+
     def answer(self, asked: Asked) -> Answer:
         if asked.headers.get("authorization") != f"Bearer {self.TOKEN}" and not self.open:
             return Answer(401, b"Unauthorized")

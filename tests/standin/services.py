@@ -67,6 +67,10 @@ class Service(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    def clock(self) -> float:
+        """The time that it believes in, in Unix seconds; each answer says so."""
+        return time.time()
+
     def answer(self, asked: Asked) -> Answer:
         """What the service does."""
         raise NotImplementedError
@@ -126,6 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self.server.clock() if timestamp is None else timestamp)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         _ = format, args

@@ -5,6 +5,7 @@ service, by equality, so it never silences everything. Posted again with its id,
 id and gets the new end; with anything else it ends, and another one begins (`canUpdate` in `silence.go`).
 """
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from lastgood.ports import Outside
 
 STATE: Final = True
 _NANO: Final = 1_000_000_000
+_ABOUT: Final = timedelta(seconds=5)
 _MISSING: Final = 404
 _LABEL: Final = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 
@@ -55,6 +57,7 @@ class Alertmanager:
     def __init__(self, options: Options, outside: Outside) -> None:
         self._options = options
         self._now = outside.now
+        self._theirs = datetime.fromtimestamp(outside.now // _NANO, UTC)
         self._talk = Talk(outside, f"{options.url.rstrip('/')}/api/v2", options.token)
 
     def deliver(self, message: Message, ref: str, *, again: bool) -> Delivery:  # noqa: ARG002 - it always looks first
@@ -82,17 +85,19 @@ class Alertmanager:
     def _silenced(self, message: Message) -> Delivery:
         begun = datetime.fromtimestamp(message.at // _NANO, UTC)
         end = begun + timedelta(minutes=self._options.minutes)
-        left = (end - datetime.fromtimestamp(self._now // _NANO, UTC)).total_seconds()
-        if left <= 0:  # unless the run goes on
+        left = end - datetime.fromtimestamp(self._now // _NANO, UTC)
+        if left <= timedelta():  # unless the run goes on
             return Delivered("not needed any more", again=1)
-        ids = [self._one(message, service, end) for service in message.services]
-        return Delivered(f"silenced until {end:%H:%M} UTC", ",".join(ids), left / 2)
+        ids = [self._one(message, service, left) for service in message.services]
+        return Delivered(f"silenced until {end:%H:%M} UTC", ",".join(ids), left.total_seconds() / 2)
 
-    def _one(self, message: Message, service: str, end: datetime) -> str:
+    def _one(self, message: Message, service: str, left: timedelta) -> str:
+        """A silence that ends after so long by Alertmanager's own clock: ours may be hours ahead, and stay so."""
         ours = next((one for one in self._silences(service) if _is(one, message.run)), None)
-        if ours and ours.endsAt and ours.endsAt >= end:
+        end = self._theirs + left
+        if ours and ours.endsAt and ours.endsAt >= end - _ABOUT:
             return ours.id
-        begin = (ours and ours.startsAt) or datetime.fromtimestamp(self._now // _NANO, UTC)
+        begin = (ours and ours.startsAt) or self._theirs
         wanted = {self._options.label: service}
         if self._options.env_label:
             wanted[self._options.env_label] = message.env
@@ -123,8 +128,13 @@ class Alertmanager:
                 raise
 
     def _silences(self, service: str) -> list[_Silence]:
+        from email.utils import parsedate_to_datetime
+
         wanted = quote(f'{self._options.label}="{service}"', safe="")
-        found = self._talk.read(self._talk.ask("GET", f"/silences?filter={wanted}"), list[_Silence])
+        answer = self._talk.ask("GET", f"/silences?filter={wanted}")
+        found = self._talk.read(answer, list[_Silence])
+        with contextlib.suppress(ValueError):  # without its clock, ours
+            self._theirs = parsedate_to_datetime(answer.headers.get("date", "")).astimezone(UTC)
         return [one for one in found if one.status.state != "expired"]
 
 

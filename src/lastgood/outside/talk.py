@@ -248,9 +248,9 @@ def near(host: str) -> bool:
 def _wait(answer: Response, said: str, now: int) -> float:
     """The seconds that `Retry-After` asks for (RFC 9110, 10.2.3), 0 for its other form, a date; or what stands for it.
 
-    Feishu has a header of its own ("Rate limits").
-    GitHub answers 403 or 429: with a moment in Unix seconds where the limit is used up, and for its secondary limits
-    with a minute to be waited where it says nothing ("Best practices for using the REST API").
+    Feishu has a header of its own ("Rate limits"). GitHub answers 403 or 429: with a moment in Unix seconds where the
+    limit is used up, and where it says nothing, of its secondary limits, there is a minute to be waited ("Best
+    practices for using the REST API").
     """
     after = answer.headers.get("retry-after") or answer.headers.get("x-ogw-ratelimit-reset", "")
     reset = answer.headers.get("x-ratelimit-reset", "")
