@@ -152,6 +152,6 @@ def test_the_stand_in_must_refuse_what_the_real_one_does(
     assert asked(f"{real}/api/v2/silences", "POST", made)[0] == status
     assert asked(f"{standin}/api/v2/silences", "POST", made)[0] == status
     for each in (real, standin):
-        assert asked(f"{each}/api/v2/silence/{NOBODY}", "DELETE")[0] == 500
+        assert asked(f"{each}/api/v2/silence/{NOBODY}", "DELETE")[0] in {404, 500}  # by its version
         wanted = quote('service="web"', safe="")
         assert asked(f"{each}/api/v2/silences?filter={wanted}")[0] == 200
