@@ -94,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
             "/account": (200, "Hello Robin", []) if signed_in else (302, "", [("Location", "/login")]),
             "/version": (200, json.dumps({"version": IMAGE.tag, "items": len(self.shop.cart)}), []),
             "/loop": (302, "", [("Location", "/loop")]),
+            "/nonsense": (302, "", [("Location", "http://[")]),
             "/away": (302, "", [("Location", away)]),
         }
         return pages.get(self.path, (404, "\x1b[31mnot here\x1b[0m", []))
@@ -182,6 +183,7 @@ def test_a_secret_that_cannot_be_had_must_say_nothing_about_the_release(shop: Sh
     [
         ({"get": "/nowhere"}, r"GET /nowhere: 404: \x1b[31mnot here\x1b[0m"),
         ({"get": "/loop"}, "GET /loop: more than 5 redirects"),
+        ({"get": "/nonsense"}, "GET /nonsense: 302 to http://[, which is no address"),
         ({"get": "/account", "follow": False}, "GET /account: 302: /login"),
         ({"get": "/account", "expect": {"url": "/account"}}, "led to"),
         ({"get": "/version", "expect": {"json": {"items": "3"}}}, "GET /version: 200, but items is 0, not 3"),
@@ -238,7 +240,7 @@ def test_a_program_must_pass_by_its_exit_and_know_what_ought_to_answer(tmp_path:
 def test_a_program_that_fails_must_be_told_from_one_that_cannot_be_run(
     tmp_path: Path, argv: list[str], state: FlowState, because: str
 ) -> None:
-    found = walked("command", tmp_path, argv=argv, timeout=0.5)
+    found = walked("command", tmp_path, argv=argv, timeout=0.5 if argv[0] == "sleep" else 60.0)
     assert found.state is state
     assert because in found.because
 

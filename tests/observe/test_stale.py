@@ -78,6 +78,7 @@ def changing(*assets: str) -> Callable[[], list[Response]]:
 FRESH: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "the same": (GOOD, GOOD),
     "without any assets": ({"/": page()}, {"/": page()}),
+    "HTML that is broken": (GOOD | {"/": page("/app-2.js", rest="<![x[")}, GOOD | {"/": changing("/app-2.js")()}),
     "another page at every look, with the same assets": (
         GOOD | {"/": page("/app-2.js", rest="x")},
         GOOD | {"/": changing("/app-2.js")()},

@@ -253,7 +253,7 @@ class _Walk:
             location = answer.headers.get("location", "")
             if answer.status not in _MOVED or not location or not request.follow:
                 return url, answer
-            onward = urljoin(url, location)
+            onward = _onward(url, location, answer)
             if answer.status not in _AS_IT_WAS and method != "GET":
                 method, body = "GET", None
                 headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
@@ -307,6 +307,14 @@ class _Walk:
             wrong = difference(document.value, path, self._filled(wanted))
             if wrong:
                 raise _Wrong(f"{answer.status}, but {wrong}", f"json {path}", answer)
+
+
+def _onward(url: str, location: str, answer: Response) -> str:
+    """Where a redirect leads. Raises _Wrong where that is no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise _Wrong(f"{answer.status} to {line(location)}, which is no address", "no address", answer) from error
 
 
 def _json(answer: Response) -> Fact[object]:

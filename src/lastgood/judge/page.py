@@ -31,7 +31,10 @@ def read(url: str, content: bytes) -> Read:
 
 def own(url: str, asset: str) -> bool:
     """Whether an asset comes from the page's own origin: what others serve is not the release's doing."""
-    return urlsplit(url)[:2] == urlsplit(asset)[:2]
+    try:
+        return urlsplit(url)[:2] == urlsplit(asset)[:2]
+    except ValueError:  # a script may call itself anything: `//# sourceURL=http://[`
+        return False
 
 
 class _Page(HTMLParser):
@@ -70,6 +73,10 @@ class _Page(HTMLParser):
             self.shown = True
         elif self._within[-1] == "script":
             self.inline = True
+
+    def parse_marked_section(self, i: int, report: bool = True) -> int:  # noqa: FBT001, FBT002 - the parser's own
+        """WHATWG HTML, 13.2.5.42: `<![` begins a comment up to the next `>`; Python's parser raises AssertionError."""
+        return self.parse_bogus_comment(i, report)
 
     def _named(self, name: str, *, module: bool = False) -> None:
         found = _joined(self._base, name) if name else ""
