@@ -14,7 +14,7 @@ import pytest
 from lastgood.effects.browser import LocalBrowser
 from lastgood.effects.pixels import one_colour
 from lastgood.model.facts import Known, Unknown
-from lastgood.model.visit import Errand, Move, Visit
+from lastgood.model.visit import NO_TIME, Errand, Move, Visit
 from tests.effects.pages import PASSWORD, Server, serving
 from tests.standin.held import LONG
 
@@ -107,6 +107,23 @@ def test_a_circle_of_redirects_must_be_told_as_a_problem(server: Server) -> None
     assert visited(f"{server.url}/round").problem == "too many redirects"
 
 
+def test_time_that_is_over_must_not_be_told_as_where_the_page_is(server: Server) -> None:
+    moves = (Move("goto", f"{server.url}/form"), Move("url", "/account"))
+    for seconds in (3.5, 9.0, 40.0):  # more where the machine is busy
+        found = BROWSER.visit(Errand(moves, seconds=seconds, patience=LONG))
+        if isinstance(found, Known) and found.value.done:
+            break
+    assert isinstance(found, Known)
+    assert (found.value.done, found.value.problem) == (1, NO_TIME)
+
+
+def test_where_nothing_can_be_written_that_must_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/proc")
+    found = BROWSER.visit(Errand((Move("goto", "http://127.0.0.1:9/"),)))
+    assert isinstance(found, Unknown)
+    assert found.reason.startswith("the browser has no room to write in: ")
+
+
 @pytest.mark.parametrize("whom", ["parent", "driver"])
 def test_nothing_must_stay_where_either_process_is_killed(server: Server, temporary: Path, whom: str) -> None:
     code = (
@@ -134,7 +151,7 @@ def wait(until: Callable[[], bool]) -> None:
 def test_a_missing_browser_must_be_unknown_with_the_command_that_mends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errand = Errand((Move("goto", "http://127.0.0.1:9/"),))
+    errand = Errand((Move("goto", "http://127.0.0.1:9/"),), seconds=LONG)
     monkeypatch.setenv("PATH", str(tmp_path))
     none = LocalBrowser({"HOME": str(tmp_path)}).visit(errand)
     assert none == Unknown(f"no browser looks: {sys.executable} -m playwright install --with-deps chromium")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -69,10 +70,14 @@ def test_a_customer_s_way_must_pass_with_every_value_sent_and_none_told(server: 
 
 
 def test_a_step_that_does_not_work_must_name_itself_and_leave_a_picture(server: Server) -> None:
-    found = run(server, [*SIGN_IN[:3], {"see": "Welcome back"}], timeout=2.0)
+    for patience in (2.0, 10.0):  # more where the machine is too busy for the steps before
+        found = run(server, [*SIGN_IN[:3], {"see": "Welcome back"}], timeout=patience)
+        if len(found.steps) > 3:
+            break
     assert (found.state, found.signature) == (FlowState.FAILED, "see Welcome back: late")
-    assert found.because == 'see Welcome back: not within 2.0 s; the page reads "You typed <redacted> Go"'
-    assert found.steps[-1] == "see Welcome back: not within 2.0 s"
+    late = f"see Welcome back: not within {patience:.1f} s"
+    assert found.because == f'{late}; the page reads "You typed <redacted> Go"'
+    assert found.steps[-1] == late
     assert found.files["page.png"].startswith(b"\x89PNG")
     assert PASSWORD.encode() not in b"".join(found.files.values())
     gone = run(server, [{"goto": "/nowhere"}, {"see": "no"}])
@@ -103,23 +108,33 @@ def test_what_cannot_be_tried_must_condemn_nothing(
     assert (found.state, found.because) == (FlowState.UNKNOWN, because)
 
 
-class Slow:
-    """A browser on a machine that is so busy that the time is over half-way."""
+@dataclass
+class Stuck:
+    """A browser that comes no further than the first step: by default, as its machine is too busy for the second."""
+
+    problem: str = NO_TIME
 
     def missing(self) -> str:
         return ""
 
     def visit(self, errand: Errand) -> Fact[Visit]:
         assert len(errand.moves) == 2
-        return Known(Visit("https://shop.example/", 200, done=1, problem=NO_TIME))
+        return Known(Visit("https://shop.example/", 200, done=1, problem=self.problem))
 
     def last(self, _url: str) -> tuple[float, Visit] | None:
         return None
 
 
 def test_time_that_is_over_on_this_machine_must_condemn_nothing(server: Server) -> None:
-    found = run(server, [{"goto": "/"}, {"see": "Shop"}], Slow())
+    found = run(server, [{"goto": "/"}, {"see": "Shop"}], Stuck())
     assert (found.state, found.because) == (FlowState.UNKNOWN, f"see Shop: {NO_TIME}")
+
+
+def test_a_page_under_another_address_must_be_one_failure_whatever_the_address_is(server: Server) -> None:
+    steps = [{"goto": "/"}, {"url": "/account"}]
+    found = [run(server, steps, Stuck(f"it is at https://shop.example/sorry/{number}")) for number in (1, 2)]
+    assert [one.because for one in found] == [f"url /account: it is at https://shop.example/sorry/{n}" for n in (1, 2)]
+    assert {one.signature for one in found} == {"url /account: elsewhere"}
 
 
 def test_a_value_that_the_pin_lacks_must_fail_before_anything_is_done(server: Server) -> None:

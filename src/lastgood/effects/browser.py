@@ -121,7 +121,10 @@ class LocalBrowser:
         return Path(self._env.get("PLAYWRIGHT_BROWSERS_PATH") or f"{home}/.cache/ms-playwright")
 
     def _visit(self, errand: Errand) -> Fact[Visit]:
-        folder = _folder()
+        try:
+            folder = _folder()
+        except OSError as error:
+            return Unknown(f"the browser has no room to write in: {sanitise(error.strerror or str(error))}")
         try:
             done = self._process.run(self._command(errand, folder))
             if done.status is None:

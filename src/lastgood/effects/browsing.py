@@ -169,19 +169,19 @@ class _Tour:
                 await self._rest()  # before, it says nothing that the text is not there
                 await self._reads(what).wait_for(state="hidden", timeout=limit)
             case "url":
-                return await self._comes_to(what)
+                return await self._comes_to(what, limit / 1000)
         return ""
 
     def _reads(self, text: str) -> Locator:
         return self._page.get_by_text(text).locator("visible=true").first
 
-    async def _comes_to(self, what: str) -> str:
-        end = time.monotonic() + min(self._order.patience, self._left())
+    async def _comes_to(self, what: str, patience: float) -> str:
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             if what in self._page.url:
                 return ""
             await asyncio.sleep(_TICK)
-        return f"it is at {self._page.url}"
+        return f"it is at {self._page.url}" if patience >= self._order.patience else NO_TIME
 
     async def _rest(self) -> None:
         """Wait until the page is loaded and shows something, or loads nothing any more and still shows nothing."""

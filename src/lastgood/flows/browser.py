@@ -19,6 +19,8 @@ _START: Final = 5.0
 _LONGEST: Final = 120.0
 _TOLD: Final = 3
 _SAID: Final = 80
+_ALIKE: Final = {"not within": "late", "it is at": "elsewhere"}
+"""Problems whose words vary between alike failures, by how they begin."""
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +136,7 @@ class BrowserFlow:
             if why in ("", NO_TIME):  # a busy machine here says nothing about the release
                 return untried(f"{at}: {NO_TIME}")
             seen = f'; the page reads "{line(visit.text[:_SAID])}"' if visit.text else ""
-            kind = "late" if why.startswith("not within") else why
+            kind = next((kind for begin, kind in _ALIKE.items() if why.startswith(begin)), why)
             return failed((*taken, f"{at}: {why}"), f"{at}: {why}{seen}", f"{at}: {kind}", _files(visit))
         errors = self._errors(visit) if self._options.fail_on_console_errors else []
         if errors:
