@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.packages import provide
+from sandbox.registry import free_port
 
 _CONFIG = """
 Port {port}
@@ -48,7 +49,7 @@ class Server:
     def __init__(self, folder: Path, extra: str = "") -> None:
         self.folder = folder
         self.host = "ssh://shop"
-        self.port = _free_port()
+        self.port = free_port()
         self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
         for key in ("host_key", "id"):
@@ -83,7 +84,7 @@ class Server:
         self._process = subprocess.Popen(
             ("/usr/sbin/sshd", "-D", "-f", config, "-E", self.folder / "log"), stdin=subprocess.DEVNULL
         )
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while not _answers(self.port):
             assert time.monotonic() < end, self.log()
             time.sleep(0.02)
@@ -141,12 +142,6 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(port: int) -> bool:

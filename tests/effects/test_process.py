@@ -136,7 +136,7 @@ def test_at_the_time_limit_the_whole_group_must_be_killed_even_if_it_ignores_ter
     done = PROCESS.run(stubborn)
     assert (done.status, done.failure) == (None, "killed after 1.5 s")
     assert done.elapsed < 20
-    assert within(2, int(done.text))
+    assert within(20, int(done.text))
 
 
 def test_at_the_time_limit_a_program_must_get_the_chance_to_end_by_itself() -> None:

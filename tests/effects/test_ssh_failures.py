@@ -12,7 +12,7 @@ from sshd import Server
 
 from lastgood.effects.hosts import Processes
 from lastgood.model.command import Child, Command, Completed
-from tests.standin.held import not_held
+from tests.standin.held import LONG, not_held
 
 
 def failure(server: Server, processes: Processes) -> str:
@@ -73,12 +73,14 @@ def test_a_connection_that_breaks_in_the_middle_must_be_told_and_the_next_comman
     fresh: Server, processes: Processes, tmp_path: Path
 ) -> None:
     answers: list[Completed] = []
-    command = at(fresh, "sh", "-c", f"touch {tmp_path}/begun; sleep 2", "cut-off-one")
+    script = f"touch {tmp_path}/begun; until [ -e {tmp_path}/cut ]; do sleep 0.02; done"
+    command = at(fresh, "sh", "-c", script, "cut-off-one")
     children: list[Child] = []
     asking = threading.Thread(target=lambda: answers.append(processes.run(command, on_start=children.append)))
     asking.start()
     assert within(10, tmp_path / "begun")
     fresh.signal_sessions(signal.SIGKILL)
+    (tmp_path / "cut").touch()
     asking.join()
     assert (answers[0].status, answers[0].failure) == (None, "the connection to ssh://shop was lost")
     assert not answers[0].loose
@@ -91,7 +93,7 @@ def test_what_may_still_run_on_a_host_that_vanished_must_be_called_loose(
     fresh: Server, processes: Processes, tmp_path: Path
 ) -> None:
     answers: list[Completed] = []
-    command = at(fresh, "sh", "-c", f"touch {tmp_path}/begun; sleep 8", "loose-one")
+    command = at(fresh, "sh", "-c", f"touch {tmp_path}/begun; sleep {LONG:.0f}", "loose-one")
     asking = threading.Thread(target=lambda: answers.append(processes.run(command, on_start=lambda _: None)))
     asking.start()
     assert within(10, tmp_path / "begun")
