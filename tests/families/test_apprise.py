@@ -159,8 +159,11 @@ def test_a_recipient_that_is_refused_must_be_a_failure_for_sure(post: Post) -> N
 
 def test_a_server_that_hangs_must_be_left_in_time_and_that_it_may_have_it_be_said(post: Post) -> None:
     post.hangs.clear()
-    with not_held():
-        done = failed(tell(mail(post), seconds=0.5))
+    for seconds in (0.5, 5.0, 25.0):  # more where the time was over before the server was asked
+        with not_held():
+            done = failed(tell(mail(post), seconds=seconds))
+        if "no time left" not in done.because:
+            break
     assert done.doubtful
 
 

@@ -202,6 +202,7 @@ class _Execution:
         self._hosts = hosts if leases else ()
         self._trail = Trail(desk, run, self._hosts, before=before)
         self._lock = threading.RLock()
+        self._over = False
         self._keeper = desk.keeper(run)
         self._fresh: Sights = {}
         self._since = desk.shared.clock.monotonic()
@@ -351,8 +352,11 @@ class _Execution:
 
     def _append(self, event: Event) -> None:
         with self._lock:  # preparations run side by side and journal their children
+            if self._over:  # watches that were interrupted go on in their threads, and no line comes after the end
+                return
             now = self._desk.shared.clock.now()
             self._added(self._desk.journal.append(self._run, discreet(event, self._keeper, self._named()), now))
+            self._over = isinstance(event, RunEnded)
 
     def _named(self) -> str:
         """The plan in words, which are no secrets."""
