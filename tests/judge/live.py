@@ -2,7 +2,8 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import NamedTuple
 
@@ -26,13 +27,17 @@ class Live(NamedTuple):
 
 
 def diagnosed(world: World, service: str) -> CompletedProcess[str]:
-    """What the command says, given time: on a busy machine a browser would be late, and what is late is unknown."""
+    """What the command says of a service of the world; no browser of the operator's own is taken."""
+    return patiently(world.laptop, {**world.env, "LASTGOOD_CHROMIUM": ""}, service, "prod")
+
+
+def patiently(clone: Path, env: Mapping[str, str], *target: str) -> CompletedProcess[str]:
+    """A diagnosis that is given time: on a busy machine some looks would be late, and what is late is unknown."""
     patient = (
         "import sys, lastgood.cli.verbs.diagnose as d, lastgood.observe.visits as v; d.SECONDS, v.SECONDS = 60, 40; "
     )
     patient += "from lastgood.cli.app import run; sys.exit(run(sys.argv[1:]))"
-    argv = [sys.executable, "-c", patient, "diagnose", service, "prod", "--json"]
-    return run(argv, check=False, cwd=world.laptop, env={**world.env, "LASTGOOD_CHROMIUM": ""})
+    return run([sys.executable, "-c", patient, "diagnose", *target, "--json"], check=False, cwd=clone, env=env)
 
 
 def situations(world: World) -> Iterator[Live]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from shop import API, ENV, Shop
@@ -16,6 +17,7 @@ from lastgood.model.errors import Exit
 from sandbox import watchers
 from sandbox.registry import free_port
 from sandbox.run import docker, fetch, wait_until
+from tests.judge.live import diagnosed
 from tests.standin.watchers import NANO, LokiApi
 
 REQUESTS = 'sum(rate(traefik_service_requests_total{service="api@docker"}[4s]))'
@@ -93,7 +95,7 @@ def test_what_watches_a_service_must_be_asked_kept_and_never_waited_for(shop: Sh
         advised(shop, good // NANO)
         for number in range(3):  # the release before had it as well, and its container is gone
             loki.push(good - 9 * NANO + number, "KeyError: 'EUR'", service=API, env=ENV)
-        said = shop.does("diagnose", API, ENV, ends=Exit.NEEDS_HUMAN)
+        said = patient(shop, ends=Exit.NEEDS_HUMAN)
         assert ["the same was written before" in one for one in said["contradictions"]] == [True]
         hung.trouble = "silent"
         shop.rollback("--anyway", ends=Exit.DONE)
@@ -101,9 +103,17 @@ def test_what_watches_a_service_must_be_asked_kept_and_never_waited_for(shop: Sh
         told(shop, tmp_path / "run.tar")
 
 
+def patient(shop: Shop, ends: Exit) -> dict[str, Any]:
+    """The diagnosis, given time."""
+    done = diagnosed(shop.world, API)
+    assert done.returncode == ends, done
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
+
+
 def advised(shop: Shop, good: int) -> None:
     """The diagnosis says how many requests fail, since when, and that they did not before."""
-    said = shop.does("diagnose", API, ENV)
+    said = patient(shop, ends=Exit.DONE)
     assert (said["scenario"], said["recommendation"]["action"]) == ("api-errors", "rollback"), said
     (one,) = (one for one in said["evidence"] if one["source"] == "metrics")
     assert re.fullmatch(r"\d+\.\d% of requests fail, 0\.0% before the newest change", one["said"])

@@ -38,7 +38,8 @@ def test_a_lock_taken_since_the_look_keeps_the_version_from_being_set(db: Databa
     assert db.rows() == "2|f"
 
 
-def test_a_lock_that_is_let_go_of_soon_is_no_reason_to_give_up(db: Database) -> None:
+def test_a_lock_that_is_let_go_of_soon_is_no_reason_to_give_up(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lastgood.database._setting._PATIENCE", 60.0)  # to let go takes a busy machine a while
     db.lives(ONE, TWO, says="3, true")
     here = db.case(FILES)
     looked = look(here)
