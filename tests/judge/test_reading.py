@@ -1,7 +1,10 @@
 """Logs are written by anybody: they must be read without being believed, obeyed or leaked."""
 
+import time
+
 import pytest
 
+from lastgood.judge import page as pages
 from lastgood.judge.logs import CAP, LONGEST, read
 from lastgood.judge.signs import Sign, signs
 from lastgood.model.diagnosis import Scenario, Source
@@ -153,3 +156,33 @@ def test_another_containers_own_troubles_must_not_be_the_services() -> None:
     full = Log("db-1", read("db-1", b"ERROR:  could not extend file: No space left on device\n").lines, mine=False)
     assert signs([noise], (), 0) == ()
     assert [one.scenario for one in signs([full], (), 0)] == [Scenario.DISK_FULL]
+
+
+PAGE = "https://shop.example/"
+
+
+@pytest.mark.parametrize(
+    ("html", "blank", "assets"),
+    [
+        ("<base href=/v1/><base href=/v2/><script src=a.js></script>", False, ("https://shop.example/v1/a.js",)),
+        ("<div></div><![x[ y ]]><!-- <p>Hello</p>", True, ()),
+        ("<div></div><p", True, ()),
+        ("<title>Shop</title>Hello &", False, ()),
+        ("<div></div><script>go()", False, ()),
+        ("<script src='http://['></script>", True, ()),
+        (f"<script src='data:,{'x' * 5000}'></script>", True, ()),
+    ],
+)
+def test_broken_html_must_be_read_as_browsers_do(html: str, assets: tuple[str, ...], *, blank: bool) -> None:
+    found = pages.read(PAGE, html.encode())
+    assert (found.blank, found.assets) == (blank, assets)
+
+
+@pytest.mark.parametrize(
+    "html",
+    ["<!--", "</", "<a ", "<a x='", "<?", "<![", "<div", "<base href=a/>", "<noscript>" * 300 + "</title>" * 400],
+)
+def test_no_page_must_take_long_to_be_read(html: str) -> None:
+    begun = time.process_time()
+    pages.read(PAGE, (html * (600_000 // len(html))).encode())
+    assert time.process_time() - begun < 20

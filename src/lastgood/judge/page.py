@@ -6,6 +6,9 @@ from urllib.parse import urljoin, urlsplit
 
 _CAP: Final = 512 * 1024
 _MOST: Final = 40
+_DEEP: Final = 50
+_LONGEST: Final = 2000
+"""Characters of an address; what is longer is data in the page itself, or nothing that a server takes."""
 _VOID: Final = frozenset({"script", "style", "noscript", "template", "title", "head"})
 _SHOWS: Final = frozenset({"img", "svg", "canvas", "video", "iframe", "input", "button", "form"})
 _LOADED: Final = frozenset({"stylesheet", "modulepreload", "preload"})
@@ -41,6 +44,7 @@ class _Page(HTMLParser):
     def __init__(self, url: str) -> None:
         super().__init__(convert_charrefs=True)
         self._base = url
+        self._based = False
         self._within: list[str] = []
         self.assets: list[str] = []
         self.modules: list[str] = []
@@ -50,13 +54,13 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Notes what is loaded."""
         given = {name: value or "" for name, value in attrs}
-        if tag == "base" and given.get("href"):
-            self._base = _joined(self._base, given["href"]) or self._base
+        if tag == "base" and given.get("href") and not self._based:  # the first counts (WHATWG HTML, 4.2.3)
+            self._base, self._based = _joined(self._base, given["href"]) or self._base, True
         elif tag == "script":
             self._named(given.get("src", ""), module=given.get("type", "") == "module")
         elif tag == "link" and _LOADED & set(given.get("rel", "").lower().split()):
             self._named(given.get("href", "") if given.get("as", "script") in {"script", "style", ""} else "")
-        if tag in _VOID:
+        if tag in _VOID and len(self._within) < _DEEP:
             self._within.append(tag)
         self.shown = self.shown or tag in _SHOWS
 
@@ -78,6 +82,14 @@ class _Page(HTMLParser):
         """WHATWG HTML, 13.2.5.42: `<![` begins a comment up to the next `>`; Python's parser raises AssertionError."""
         return self.parse_bogus_comment(i, report)
 
+    def close(self) -> None:
+        """Takes what is left for what a browser does: text, or a tag or comment without an end, which shows nothing.
+
+        Python's parser looks for that end anew from each `<` on: minutes, where a page is half a MiB of them.
+        """
+        if self.cdata_elem or not self.rawdata.startswith("<"):
+            self.handle_data(self.rawdata)
+
     def _named(self, name: str, *, module: bool = False) -> None:
         found = _joined(self._base, name) if name else ""
         if found.startswith(("http://", "https://")):
@@ -86,6 +98,8 @@ class _Page(HTMLParser):
 
 
 def _joined(base: str, name: str) -> str:
+    if len(name) > _LONGEST:
+        return ""
     try:
         return urljoin(base, name.strip()).partition("#")[0]
     except ValueError:
