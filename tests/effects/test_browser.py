@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lastgood.effects.browser import LocalBrowser
+from lastgood.effects.browser import LocalBrowser, clear
 from lastgood.effects.pixels import one_colour
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.visit import NO_TIME, Errand, Move, Visit
@@ -139,6 +139,34 @@ def test_nothing_must_stay_where_either_process_is_killed(server: Server, tempor
         said = parent.communicate()[0]
     assert (b"Unknown" in said) is (whom == "driver")
     wait(lambda: started_in(temporary) == [] and list(temporary.iterdir()) == [])
+
+
+def test_nothing_must_stay_where_nobody_takes_the_answer(server: Server, temporary: Path) -> None:
+    folder = temporary / "lastgood-browser-x"
+    folder.mkdir()
+    command = BROWSER._command(Errand((Move("goto", f"{server.url}/form"),), seconds=LONG), str(folder))
+    reading, writing = os.pipe()
+    os.close(reading)
+    env = {**os.environ, **dict(command.env)}
+    subprocess.run(command.argv, cwd=command.cwd, env=env, input=command.stdin, stdout=writing, check=False)
+    os.close(writing)
+    assert started_in(temporary) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_process_of_root_s_must_not_keep_the_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: int) -> None:
+        raise PermissionError
+
+    folder = temporary / "lastgood-browser-x"
+    folder.mkdir()
+    monkeypatch.setattr("lastgood.effects.browser._GRACE", 0.1)
+    with subprocess.Popen(("sleep", "60"), env={"TMPDIR": str(folder)}, start_new_session=True) as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "killpg", refused)
+            clear(str(folder))
+        other.kill()
+    assert list(temporary.iterdir()) == []
 
 
 def wait(until: Callable[[], bool]) -> None:

@@ -192,7 +192,7 @@ def _of(folder: str) -> Iterator[int]:
 
 def _kill(pid: int) -> None:
     """End a process with its group: Chromium leads one of its own, and its helpers have no folder to know them by."""
-    with suppress(ProcessLookupError):
+    with suppress(OSError):  # it is gone by now, or root's: Chromium's own sandbox, which ends with what it guards
         if os.getpgid(pid) != os.getpgrp():
             os.killpg(os.getpgid(pid), signal.SIGKILL)
         else:

@@ -305,11 +305,13 @@ def main() -> None:
     threading.Thread(target=_orphaned, args=(order,), daemon=True).start()
     with suppress(OSError):
         os.nice(_NICE)  # what only looks is in nobody's way
-    answer = asyncio.new_event_loop().run_until_complete(_toured(order))
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
-    sys.stdout.buffer.flush()
-    clear(order.folder)
-    os._exit(0)
+    try:
+        answer = asyncio.new_event_loop().run_until_complete(_toured(order))
+        sys.stdout.buffer.write(msgspec.json.encode(answer))
+        sys.stdout.buffer.flush()
+    finally:  # also where whoever asked is gone, and takes no answer
+        clear(order.folder)
+        os._exit(0)
 
 
 if __name__ == "__main__":
