@@ -245,6 +245,15 @@ def test_a_program_that_fails_must_be_told_from_one_that_cannot_be_run(
     assert because in found.because
 
 
+@pytest.mark.parametrize("status", [1, 127])
+def test_a_secret_that_a_program_repeats_must_be_told_nobody(tmp_path: Path, status: int) -> None:
+    script = f'echo "out $KEY"; echo "no login with $KEY" >&2; exit {status}'
+    known, env = {"SHOP_KEY": "k3y-of-the-shop"}, {"KEY": "env:SHOP_KEY"}
+    found = walked("command", tmp_path, known, argv=["sh", "-c", script], env=env)
+    assert "no login with <redacted>" in found.because
+    assert "k3y-of-the-shop" not in repr(found)
+
+
 def test_a_program_that_is_not_there_must_be_missing_before_it_is_needed() -> None:
     options = msgspec.convert({"argv": ["no-such-program-anywhere"]}, catalog.options("flows", "command"))
     assert catalog.flow(Adapter("command", options)).missing(None)

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from lastgood.model.answers import line
-from lastgood.model.command import Command, Secret
+from lastgood.model.command import Command, Completed, Secret
 from lastgood.model.duration import Duration
 from lastgood.model.flow import FlowRun, failed, passed, untried
 from lastgood.ports import Browser, Stage
@@ -14,6 +14,8 @@ from lastgood.ports import Browser, Stage
 _CANNOT: Final = frozenset({126, 127})
 """POSIX, 2.8.2: what a shell says of a program that cannot be run, or is not there."""
 _REFERENCES: Final = ("env:", "file:", "command:")
+_MASK: Final = b"<redacted>"
+_LEAST: Final = 4
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +64,7 @@ class CommandFlow:
                 timeout=float(self._options.timeout),
             )
         )
+        done = _discreet(done, hidden)
         if done.status in _CANNOT or (done.status is None and not done.elapsed):
             return untried(done.why())
         said = {"output.txt": done.stdout + done.stderr}
@@ -76,6 +79,15 @@ def _secret(stage: Stage, reference: str) -> str:
     if not found:
         raise OSError(f"{line(reference)} is not set")
     return found
+
+
+def _discreet(done: Completed, hidden: tuple[tuple[str, Secret], ...]) -> Completed:
+    """What the program said, without the secrets that it was given: programs repeat them."""
+    stdout, stderr = done.stdout, done.stderr
+    for value in sorted((one.reveal().encode(errors="surrogateescape") for _, one in hidden), key=len, reverse=True):
+        if len(value) >= _LEAST:
+            stdout, stderr = stdout.replace(value, _MASK), stderr.replace(value, _MASK)
+    return msgspec.structs.replace(done, stdout=stdout, stderr=stderr)
 
 
 def _last(output: bytes) -> str:
