@@ -99,6 +99,7 @@ def test_errors_of_the_page_s_own_scripts_must_fail_it_where_that_is_asked_for(s
             None,
             "the secret cannot be had: env:NOT_SET is not set",
         ),
+        ([{"goto": "http://["}], None, "Invalid IPv6 URL"),
     ],
 )
 def test_what_cannot_be_tried_must_condemn_nothing(

@@ -172,6 +172,12 @@ def test_a_wrong_answer_must_be_told_with_its_step_and_without_the_secret_that_w
     assert found.files == {"answer.txt": b"no such login: <redacted>"}
 
 
+def test_an_address_that_a_page_names_must_not_have_to_be_one(shop: Shop) -> None:
+    steps = [{"get": "/elsewhere", "expect": {"status": 404}, "keep": {"next": "(not).*"}}, {"get": "http://[{next}"}]
+    found = walked("http", base=shop.url, steps=steps)
+    assert (found.state, found.because) == (FlowState.FAILED, "GET http://[{next}: http://[not is no address")
+
+
 def test_a_secret_that_cannot_be_had_must_say_nothing_about_the_release(shop: Shop) -> None:
     found = walked("http", base=shop.url, steps=SIGNING_IN)
     assert (found.state, found.because) == (FlowState.UNKNOWN, "the secret env:SHOP_PASSWORD is not set")
@@ -183,7 +189,7 @@ def test_a_secret_that_cannot_be_had_must_say_nothing_about_the_release(shop: Sh
     [
         ({"get": "/nowhere"}, r"GET /nowhere: 404: \x1b[31mnot here\x1b[0m"),
         ({"get": "/loop"}, "GET /loop: more than 5 redirects"),
-        ({"get": "/nonsense"}, "GET /nonsense: 302 to http://[, which is no address"),
+        ({"get": "/nonsense"}, "GET /nonsense: http://[ is no address"),
         ({"get": "/account", "follow": False}, "GET /account: 302: /login"),
         ({"get": "/account", "expect": {"url": "/account"}}, "led to"),
         ({"get": "/version", "expect": {"json": {"items": "3"}}}, "GET /version: 200, but items is 0, not 3"),

@@ -109,6 +109,8 @@ class BrowserFlow:
             return untried(f"the secret cannot be had: {error}")
         except _NoValue as error:
             return failed((), f"the pin has no {error}", f"no {error}")
+        except ValueError as error:  # an address that is none, as it was written or with what the pin has in it
+            return untried(line(str(error)))
         found = stage.browser.visit(errand)
         return untried(found.reason) if isinstance(found, Unknown) else self._judged(found.value)
 

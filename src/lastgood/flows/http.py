@@ -183,7 +183,7 @@ class _Walk:
 
     def take(self, request: Request) -> str:
         """Send one request and judge the answer; gives what was seen. Raises _Wrong, _NoSecret."""
-        url = urljoin(self._options.base, self._filled(request.where))
+        url = _joined(self._options.base, self._filled(request.where))
         headers, body = self._content(request)
         final, answer = self._asked(request, url, headers, body)
         self._judge(request.expect, final, answer)
@@ -253,7 +253,7 @@ class _Walk:
             location = answer.headers.get("location", "")
             if answer.status not in _MOVED or not location or not request.follow:
                 return url, answer
-            onward = _onward(url, location, answer)
+            onward = _joined(url, location)
             if answer.status not in _AS_IT_WAS and method != "GET":
                 method, body = "GET", None
                 headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
@@ -309,12 +309,12 @@ class _Walk:
                 raise _Wrong(f"{answer.status}, but {wrong}", f"json {path}", answer)
 
 
-def _onward(url: str, location: str, answer: Response) -> str:
-    """Where a redirect leads. Raises _Wrong where that is no address."""
+def _joined(base: str, place: str) -> str:
+    """The address of a place, which an answer may have named. Raises _Wrong where that is none."""
     try:
-        return urljoin(url, location)
+        return urljoin(base, place)
     except ValueError as error:
-        raise _Wrong(f"{answer.status} to {line(location)}, which is no address", "no address", answer) from error
+        raise _Wrong(f"{line(place)} is no address", "no address") from error
 
 
 def _json(answer: Response) -> Fact[object]:
