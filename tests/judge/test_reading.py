@@ -64,6 +64,11 @@ def test_the_engines_time_must_be_taken_off_a_line() -> None:
     assert (line.text, line.at) == ("panic: now", 1795834740)
 
 
+def test_what_only_looks_like_a_time_must_be_text() -> None:
+    line = read("api-1", b"0000-00-00T00:00:00Z panic: now\n").lines[0]  # the rest of a line that was cut
+    assert (line.text, line.at) == ("0000-00-00T00:00:00Z panic: now", 0)
+
+
 def test_lines_from_before_must_not_count() -> None:
     content = b"2026-11-28T02:00:00Z panic: long ago\n" + STAMP + b"listening\n"
     assert signs([read("api-1", content)], (), 1795834700) == ()

@@ -37,11 +37,14 @@ def read(container: str, content: bytes, known: Iterable[str] = (), *, mine: boo
 
 
 def _split(line: bytes) -> tuple[int, bytes]:
-    """When a line was written, and the line without that."""
+    """When a line was written, and the line without that. What only looks like a time is a program's own text."""
     stamp = _STAMP.match(line)
     if stamp is None:
         return 0, line
-    at = int(datetime.fromisoformat(stamp[1].decode()).replace(tzinfo=UTC).timestamp())
+    try:
+        at = int(datetime.fromisoformat(stamp[1].decode()).replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return 0, line
     return at, line[stamp.end() :]
 
 
