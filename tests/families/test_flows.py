@@ -95,6 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
             "/version": (200, json.dumps({"version": IMAGE.tag, "items": len(self.shop.cart)}), []),
             "/loop": (302, "", [("Location", "/loop")]),
             "/nonsense": (302, "", [("Location", "http://[")]),
+            "/mail": (302, "", [("Location", "mailto:us@shop.example")]),
             "/away": (302, "", [("Location", away)]),
         }
         return pages.get(self.path, (404, "\x1b[31mnot here\x1b[0m", []))
@@ -175,7 +176,12 @@ def test_a_wrong_answer_must_be_told_with_its_step_and_without_the_secret_that_w
 def test_an_address_that_a_page_names_must_not_have_to_be_one(shop: Shop) -> None:
     steps = [{"get": "/elsewhere", "expect": {"status": 404}, "keep": {"next": "(not).*"}}, {"get": "http://[{next}"}]
     found = walked("http", base=shop.url, steps=steps)
-    assert (found.state, found.because) == (FlowState.FAILED, "GET http://[{next}: http://[not is no address")
+    assert (found.state, found.because) == (FlowState.FAILED, "GET http://[{next}: http://[not is no web address")
+
+
+def test_a_redirect_to_another_program_must_be_a_failure_and_no_crash_with_cookies(shop: Shop) -> None:
+    found = walked("http", base=shop.url, steps=[{"get": "/login"}, {"get": "/mail"}])
+    assert (found.state, found.because) == (FlowState.FAILED, "GET /mail: mailto:us@shop.example is no web address")
 
 
 def test_a_secret_that_cannot_be_had_must_say_nothing_about_the_release(shop: Shop) -> None:
@@ -189,7 +195,7 @@ def test_a_secret_that_cannot_be_had_must_say_nothing_about_the_release(shop: Sh
     [
         ({"get": "/nowhere"}, r"GET /nowhere: 404: \x1b[31mnot here\x1b[0m"),
         ({"get": "/loop"}, "GET /loop: more than 5 redirects"),
-        ({"get": "/nonsense"}, "GET /nonsense: http://[ is no address"),
+        ({"get": "/nonsense"}, "GET /nonsense: http://[ is no web address"),
         ({"get": "/account", "follow": False}, "GET /account: 302: /login"),
         ({"get": "/account", "expect": {"url": "/account"}}, "led to"),
         ({"get": "/version", "expect": {"json": {"items": "3"}}}, "GET /version: 200, but items is 0, not 3"),

@@ -310,11 +310,15 @@ class _Walk:
 
 
 def _joined(base: str, place: str) -> str:
-    """The address of a place, which an answer may have named. Raises _Wrong where that is none."""
+    """The address of a place, which an answer may have named. Raises _Wrong where that is none that can be asked."""
     try:
-        return urljoin(base, place)
-    except ValueError as error:
-        raise _Wrong(f"{line(place)} is no address", "no address") from error
+        found = urljoin(base, place)
+        parts = urlsplit(found)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _Wrong(f"{line(place)} is no web address", "no web address")
+    return found
 
 
 def _json(answer: Response) -> Fact[object]:
