@@ -121,6 +121,13 @@ def failed(done: Any) -> Failed:
     return done
 
 
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's log as it is at first: pytest listens to one that was set apart before, by another test."""
+    monkeypatch.setattr(logging.getLogger("apprise"), "propagate", True)
+
+
+@pytest.mark.usefixtures("unheard")
 def test_a_mail_must_arrive_once_with_all_it_says_and_headers_that_no_program_answers(
     post: Post, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
