@@ -176,6 +176,7 @@ PAGE = "https://shop.example/"
         ("<div></div><script>go()", False, ()),
         ("<script src='http://['></script>", True, ()),
         (f"<script src='data:,{'x' * 5000}'></script>", True, ()),
+        (f"<div></div><img src='data:,{'x' * 600_000}'>", False, ()),
     ],
 )
 def test_broken_html_must_be_read_as_browsers_do(html: str, assets: tuple[str, ...], *, blank: bool) -> None:

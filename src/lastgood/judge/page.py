@@ -29,7 +29,8 @@ def read(url: str, content: bytes) -> Read:
     parser.feed(content[:_CAP].decode(errors="replace"))
     parser.close()
     assets = tuple(dict.fromkeys(parser.assets))[:_MOST]
-    return Read(assets, frozenset(parser.modules), blank=not (parser.shown or parser.inline or assets))
+    cut = len(content) > _CAP  # what is beyond may be what shows
+    return Read(assets, frozenset(parser.modules), blank=not (parser.shown or parser.inline or assets or cut))
 
 
 def own(url: str, asset: str) -> bool:
