@@ -125,6 +125,14 @@ def test_what_is_there_must_be_told_and_the_answers_kept(case: Case, bench_of: C
 
 
 @NAMED
+def test_times_that_nobody_asked_for_must_not_count(case: Case, bench_of: Callable[[str], Bench]) -> None:
+    bench = bench_of(case.kind)
+    found = bench.look()
+    bench.service.astray = (-(10**14), 0, SPAN.begin - 3600, SPAN.end + 60, 10**14)
+    assert facts(bench.look()) == facts(found)
+
+
+@NAMED
 @pytest.mark.parametrize("trouble", ["html", "redirect", "silent", 401, 403, 404, 500, 502, "busy"])
 def test_trouble_must_be_unknown_and_told_without_a_secret(
     case: Case, trouble: int | str, bench_of: Callable[[str], Bench]

@@ -133,7 +133,10 @@ class Loki:
             streams = msgspec.json.decode(found.result, type=list[_Stream])
         except msgspec.MsgspecError:
             raise Trouble(f"{self._talk.host} answered with something that is not what its API says") from None
-        return tuple(sorted((line for one in streams for line in _written(one)), key=lambda line: line.at))
+        lines = (line for one in streams for line in _written(one))
+        # A time that nobody asked for may be none at all.
+        asked = (line for line in lines if span.begin <= line.at // _NANO <= span.end)
+        return tuple(sorted(asked, key=lambda line: line.at))
 
     def _headers(self) -> dict[str, str]:
         return {"X-Scope-OrgID": self._options.tenant} if self._options.tenant else {}

@@ -95,7 +95,7 @@ class Prometheus:
             try:
                 body, answer = self._ask("query_range", {"query": query} | times)
                 raw[f"{figure}.json"] = body
-                figures[figure] = self._series(figure, answer, step)
+                figures[figure] = self._series(figure, answer, span, step)
             except Trouble as trouble:
                 figures[figure] = Unknown(str(trouble))
         return Reading(figures=figures, raw=raw)
@@ -158,13 +158,15 @@ class Prometheus:
     def _partly(self, answer: _Answer) -> str:
         return f"answered only in part: {self._talk.clean(answer.warnings[0])}"
 
-    def _series(self, figure: Figure, answer: _Answer, step: int) -> Fact[Series]:
+    def _series(self, figure: Figure, answer: _Answer, span: Span, step: int) -> Fact[Series]:
         if answer.warnings:
             return Unknown(self._partly(answer))
         lines = self._lines(answer)
         if not any(line.values for line in lines):
             return Unknown("there is no data: the query gives no series")
-        points = tuple(_merged(lines, longest=figure is Figure.LATENCY))
+        merged = _merged(lines, longest=figure is Figure.LATENCY)
+        # A time that nobody asked for may be none at all.
+        points = tuple((at, value) for at, value in merged if span.begin - step < at <= span.end)
         if not points:
             return Unknown("there is no number in the answer, as where nothing was requested")
         return Known(Series(_UNITS[figure], step, points))
