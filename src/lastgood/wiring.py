@@ -2,7 +2,6 @@
 
 import getpass
 import os
-import pwd
 import secrets
 import socket
 import time
@@ -71,6 +70,8 @@ class Places:
 
 def _home(env: Mapping[str, str]) -> str:
     """The home folder. A timer's environment may have none, and must come to the same journal as its user does."""
+    import pwd
+
     try:
         home = env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
     except KeyError:  # a user without an entry, as in some containers

@@ -34,8 +34,9 @@ class Place:
 
     @property
     def target(self) -> Target:
-        given = {"name": "shop/prod", "service": "shop", "env": "prod", "hosts": self.hosts, "state": str(self.root)}
-        return cast("Target", type("Given", (), given))
+        given: dict[str, object] = {"name": "shop/prod", "service": "shop", "env": "prod", "hosts": self.hosts}
+        given |= {"state": str(self.root), "place": Target.place}
+        return cast("Target", type("Given", (), given)())
 
     @property
     def tools(self) -> Tools:

@@ -1,6 +1,7 @@
 """What a run leaves on its hosts: lines that another machine takes it up from, and a log for people."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -15,6 +16,7 @@ from lastgood.model import chain
 from lastgood.model.chain import Line
 from lastgood.model.errors import Exit, InDoubt, Refused
 from lastgood.model.event import Entry, Event, RunEnded, Said, StepDone, StepStarted
+from lastgood.model.target import Target
 from lastgood.ports import Files
 from lastgood.run import trail
 from lastgood.run.trail import Trail
@@ -31,7 +33,9 @@ def rows(entries: tuple[Entry, ...]) -> tuple[Line, ...]:
 
 def desk(place: Callable[[str], Files], state: Path) -> Any:
     """As much of a desk as a trail looks at: two services of an app in one environment."""
-    members = tuple(Mock(service=name, env="prod") for name in ("api", "web"))
+    members = tuple(Mock(service=name, env="prod", state=str(state)) for name in ("api", "web"))
+    for one in members:
+        one.place = partial(Target.place, one)
     group = Mock(first=Mock(state=str(state)), members=members)
     return Mock(group=group, shared=Mock(files=place), holder="ada@laptop pid 7")
 

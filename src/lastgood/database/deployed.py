@@ -27,7 +27,7 @@ _LATE: Final = 600.0
 
 def place(desk: DatabaseDesk) -> str:
     """The file's path on the database's host: one for each target, about the release that runs."""
-    return f"{desk.target.state.rstrip('/')}/databases/{desk.target.service}@{desk.target.env}.deployed.json"
+    return desk.target.place("databases", "deployed.json")
 
 
 def read(desk: DatabaseDesk) -> Fact[Deployed]:

@@ -20,7 +20,7 @@ NEW: Final = "the database is the restored one"
 
 def place(desk: DatabaseDesk) -> str:
     """The file's path on the database's host."""
-    return f"{desk.target.state.rstrip('/')}/databases/{desk.target.service}@{desk.target.env}.json"
+    return desk.target.place("databases", "json")
 
 
 def read(desk: DatabaseDesk) -> Intent | None:

@@ -23,11 +23,11 @@ from lastgood.effects.process import LocalProcess
 from lastgood.model.command import Command
 from lastgood.model.duration import spoken
 from lastgood.model.facts import Fact, Known, Unknown
+from lastgood.model.secretive import concealed
 from lastgood.model.text import sanitise
 from lastgood.model.visit import Deed, Errand, Fault, Missed, Visit
 
 PLAYWRIGHT: Final = "playwright>=1.49"
-MASK: Final = "<redacted>"
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _GRACE: Final = 2.0
@@ -218,8 +218,6 @@ def _cleaned(visit: Visit, hidden: tuple[str, ...]) -> Visit:
 
 def _clean(text: str, hidden: tuple[str, ...]) -> str:
     """One line; queries of addresses left out, as they may hold secrets."""
-    for secret in hidden:
-        if len(secret) >= _LEAST:
-            text = text.replace(secret, MASK)
+    text = concealed(text, (secret for secret in hidden if len(secret) >= _LEAST))
     short = _LOGIN.sub(r"\1", _QUERY.sub(r"\1", text[: 4 * _LONGEST]))
     return sanitise(" ".join(short.split()))[:_LONGEST]

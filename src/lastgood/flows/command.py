@@ -1,6 +1,7 @@
 """`kind: command`: a program of the team's own, in the deploy repo; that it ends with 0 is what passing means."""
 
 import shutil
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -9,12 +10,12 @@ from lastgood.model.answers import line
 from lastgood.model.command import Command, Completed, Secret
 from lastgood.model.duration import Duration
 from lastgood.model.flow import FlowRun, failed, passed, untried
+from lastgood.model.secretive import concealed
 from lastgood.ports import Browser, Stage
 
 _CANNOT: Final = frozenset({126, 127})
 """POSIX, 2.8.2: what a shell says of a program that cannot be run, or is not there."""
 _REFERENCES: Final = ("env:", "file:", "command:")
-_MASK: Final = b"<redacted>"
 _LEAST: Final = 4
 
 
@@ -64,7 +65,7 @@ class CommandFlow:
                 timeout=float(self._options.timeout),
             )
         )
-        done = _discreet(done, hidden)
+        done = _discreet(done, [secret.reveal() for _, secret in hidden])
         if done.status in _CANNOT or (done.status is None and not done.elapsed):
             return untried(done.why())
         said = {"output.txt": done.stdout + done.stderr}
@@ -81,12 +82,13 @@ def _secret(stage: Stage, reference: str) -> str:
     return found
 
 
-def _discreet(done: Completed, hidden: tuple[tuple[str, Secret], ...]) -> Completed:
+def _discreet(done: Completed, secrets: Sequence[str]) -> Completed:
     """What the program said, without the secrets that it was given: programs repeat them."""
-    stdout, stderr = done.stdout, done.stderr
-    for value in sorted((one.reveal().encode(errors="surrogateescape") for _, one in hidden), key=len, reverse=True):
-        if len(value) >= _LEAST:
-            stdout, stderr = stdout.replace(value, _MASK), stderr.replace(value, _MASK)
+    known = [secret for secret in secrets if len(secret) >= _LEAST]
+    stdout, stderr = (
+        concealed(said.decode(errors="surrogateescape"), known).encode(errors="surrogateescape")
+        for said in (done.stdout, done.stderr)
+    )
     return msgspec.structs.replace(done, stdout=stdout, stderr=stderr)
 
 

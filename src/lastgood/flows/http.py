@@ -16,6 +16,7 @@ from lastgood.model.answers import difference, field, line
 from lastgood.model.duration import Duration, spoken
 from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.flow import FlowRun, failed, passed, untried
+from lastgood.model.secretive import concealed
 from lastgood.ports import Browser, Response, Stage
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _REFERENCE: Final = re.compile(r"(?:env|file|command):\S.*", re.DOTALL)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _RELEASE: Final = ("tag", "digest", "repository")
-_MASK: Final = "<redacted>"
 _LEAST: Final = 4
 
 
@@ -193,9 +193,7 @@ class _Walk:
 
     def masked(self, text: str) -> str:
         """The text without the secrets that were sent."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, _MASK)
-        return text
+        return concealed(text, self._secrets)
 
     def last(self, wrong: _Wrong) -> dict[str, bytes]:
         """The answer that was wrong, as evidence."""

@@ -1,7 +1,11 @@
-"""Which names say that a value is secret. Pure."""
+"""Which names say that a value is secret, and texts without the secrets that are known. Pure."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
+
+MASK: Final = "<redacted>"
+"""What stands in place of a secret."""
 
 # `key` alone is no sign (a monkey, a primary key).
 WORDS: Final = (
@@ -22,3 +26,10 @@ def looks_secret(name: str, value: str = "") -> bool:
     if value.casefold() in _NO_SECRETS or (name.casefold().endswith("_file") and value.startswith("/")):
         return False
     return _SECRET_NAME.search(name) is not None
+
+
+def concealed(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each of these secrets masked, the longest first, as one may be a part of another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text

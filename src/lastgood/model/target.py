@@ -148,6 +148,10 @@ class Target(msgspec.Struct, frozen=True):
         """The pin's folder in the deploy repo, the scope of configuration that goes back with a release."""
         return self.pin_file.rpartition("/")[0]
 
+    def place(self, folder: str, ending: str) -> str:
+        """The path on a host of this target's own file in one of the state's folders: `…/audit/shop-api@prod.log`."""
+        return f"{self.state.rstrip('/')}/{folder}/{self.service}@{self.env}.{ending}"
+
 
 class Group(msgspec.Struct, frozen=True):
     """What moves as one: a service, or an app's services in the order in which they are switched.

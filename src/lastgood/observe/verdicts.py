@@ -33,7 +33,7 @@ def elsewhere(target: Target, tools: Tools, own: Sequence[Judgement]) -> tuple[J
 
 
 def leave(target: Target, tools: Tools, hosts: Sequence[str], said: Iterable[Judgement]) -> tuple[str, ...]:
-    """Leave conclusive verdicts on hosts; which of them could not be told, and why.
+    """Leave conclusive verdicts, oldest first, on hosts; which of them could not be told, and why.
 
     What a host has heard already it is told again once a day, so that a check each minute fills no disk.
     """
@@ -43,7 +43,7 @@ def leave(target: Target, tools: Tools, hosts: Sequence[str], said: Iterable[Jud
 
 def path(target: Target) -> str:
     """Where they are on a host: one line of JSON for each, only ever added to."""
-    return f"{target.state.rstrip('/')}/verdicts/{target.service}@{target.env}.jsonl"
+    return target.place("verdicts", "jsonl")
 
 
 def _left(tools: Tools, host: str, target: Target, wanted: Sequence[Judgement]) -> str:

@@ -5,9 +5,9 @@ import threading
 from contextlib import suppress
 
 from lastgood.model.event import KeptFile
+from lastgood.model.secretive import MASK
 from lastgood.ports import Evidence
 from lastgood.record.bundle import Bundle, read
-from lastgood.record.looks import MASK
 from lastgood.record.redact import redact, redact_inspect, secrets_of_inspect, without
 
 _STRUCTURED = ("inspect", "rendered", "telemetry")

@@ -9,10 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from lastgood.model.secretive import ENDINGS, WORDS, looks_secret
-
-MASK: Final = "<redacted>"
-"""What stands in place of a secret."""
+from lastgood.model.secretive import ENDINGS, MASK, WORDS, looks_secret
 
 
 class Look(NamedTuple):

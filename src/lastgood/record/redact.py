@@ -15,8 +15,8 @@ from urllib.parse import quote, quote_plus, unquote
 
 import msgspec
 
-from lastgood.model.secretive import looks_secret
-from lastgood.record.looks import MASK, masked
+from lastgood.model.secretive import MASK, looks_secret
+from lastgood.record.looks import masked
 
 _LEAST = 4
 _LEAST_BASE64 = 6

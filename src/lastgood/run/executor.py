@@ -203,6 +203,7 @@ class _Execution:
         self._trail = Trail(desk, run, self._hosts, before=before)
         self._lock = threading.RLock()
         self._over = False
+        self._words = ""
         self._keeper = desk.keeper(run)
         self._fresh: Sights = {}
         self._since = desk.shared.clock.monotonic()
@@ -276,7 +277,8 @@ class _Execution:
         silent = lost(run)
         hosts = [host for host in run.plan.hosts if host not in silent]
         for target in self._desk.group.members:
-            mine = [one for one in self._desk.journal.judgements(target.name) if one.run == self._run]
+            newest_first = self._desk.journal.judgements(target.name)
+            mine = [one for one in reversed(newest_first) if one.run == self._run]
             for why in leave(target, self._desk.tools[target.service], hosts, mine):
                 self._append(Said(f"the verdict is not known to other machines: {why}"))
 
@@ -360,8 +362,9 @@ class _Execution:
 
     def _named(self) -> str:
         """The plan in words, which are no secrets."""
-        first = self._entries[0].event if self._entries else None
-        return msgspec.json.encode(first.plan).decode() if isinstance(first, RunStarted) else ""
+        if not self._words and self._entries:
+            self._words = msgspec.json.encode(fold(self._entries[:1]).plan).decode()
+        return self._words
 
     def _added(self, entry: Entry) -> None:
         """A line has come to the journal; before it perhaps what people said of the run meanwhile."""

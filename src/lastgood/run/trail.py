@@ -96,7 +96,7 @@ class Trail:
             begin = b"\n" if host in self._cut else b""
             self._cut.add(host)
             kept, told = begin + b"".join(encoded(*pair) for pair in entries), _told(self._desk.holder, entries)
-            logs = [f"{state.rstrip('/')}/audit/{one.service}@{one.env}.log" for one in self._desk.group.members]
+            logs = [one.place("audit", "log") for one in self._desk.group.members]
             wanted = ((kept_at(state, self._run), kept), *((log, told) for log in logs))
             together([partial(files.append, path, content) for path, content in wanted])
             self._cut.discard(host)
