@@ -16,7 +16,7 @@ from lastgood.model.errors import Exit
 from sandbox import oci as packing
 from sandbox import prepare
 from sandbox.registry import Registry
-from sandbox.run import docker, run
+from sandbox.run import docker, run, wait_until
 
 
 def tags(shop: Shop) -> set[str]:
@@ -138,7 +138,15 @@ def here(image_id: str) -> bool:
 
 
 def prune(label: str, what: str = "image", *options: str) -> None:
-    docker(what, "prune", "--force", "--filter", f"label={label}", *options)
+    """Prunes what has the label, in its turn: an engine refuses a prune while anybody else's is running."""
+    argv = ("docker", what, "prune", "--force", "--filter", f"label={label}", *options)
+
+    def over() -> bool:
+        done = run(argv, check=False)
+        assert not done.returncode or "already running" in done.stderr, done.stderr
+        return not done.returncode
+
+    wait_until(over, f"{what} prune has its turn")
 
 
 def did(command: Command) -> bool:
