@@ -82,6 +82,11 @@ class Base:
         said = self.db("status", ends=Exit.IN_DOUBT)
         return str(said.get("restore") or said["because"][0])
 
+    def sessions(self) -> int:
+        """How many sessions lastgood has on the server; one may outlive the lastgood that was killed."""
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'lastgood%'"
+        return int(self.sql(ours, "postgres"))
+
     def databases(self) -> set[str]:
         return set(self.sql("SELECT datname FROM pg_database WHERE NOT datistemplate", "postgres").splitlines())
 
