@@ -127,7 +127,7 @@ class Service:
         schemas = partial(self._schemas, wish, tell)
         made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schemas)
         if isinstance(made, NothingToDo):
-            return Planned(made, "", {})
+            return Planned(pending.proven(made, self.journal, self.live), "", {})
         return Planned(made, made.digest, spelled.commands(made, group, tools), report.failing_of(group, observed))
 
     def _schemas(
@@ -170,7 +170,8 @@ class Service:
         desk = self._desk(group, tell)
         before = self.journal.latest(group.name)
         facts = partial(sight, desk, approved.plan)
-        ended = executor.start(approved, desk, facts=facts, signature=signature, take_over=take_over, noted=noted)
+        with pending.ours(self.journal, self.live):
+            ended = executor.start(approved, desk, facts=facts, signature=signature, take_over=take_over, noted=noted)
         recorded = approved.plan.action == "rollback" and ended.exit is Exit.DONE
         self._landed(group, self.journal.latest(group.name), tell)
         if before and recorded and self._unsettled(before):  # this run recorded what runs now
@@ -202,18 +203,21 @@ class Service:
         """Note since when what a run brought runs."""
         deployed.beside(group, deployed.landed(self.run(run)) if run else {}, self.database, tell.progress)()
 
-    def recheck(self, group: Group, nothing: NothingToDo, tell: Teller, *, take_over: bool = False) -> RunEnded:
+    def untaken(self, group: Group) -> None:
+        """Make sure that nobody acts: what runs may be a run's that goes on, or is in doubt. Raises LeaseHeld."""
+        with pending.ours(self.journal, self.live):
+            for target in group.members:
+                for host in target.hosts:
+                    lease.free(self._workshop.files(host), SystemClock(), target.state, target.name)
+
+    def recheck(self, group: Group, nothing: NothingToDo, tell: Teller) -> RunEnded:
         """Look again whether nothing is to be done: the digest and the gate must pass now, and git must say so.
 
-        A run that was left mitigated is settled on the way. Raises LeaseHeld where somebody acts, unless `take_over`:
-        what runs may then be a run's that is still under way, or in doubt.
+        A run that was left mitigated is settled on the way.
         """
         from lastgood.run import caching
 
         tools = self._all_tools(group)
-        for target in () if take_over else group.members:
-            for host in target.hosts:
-                lease.free(tools[target.service].files(host), SystemClock(), target.state, target.name)
         if self._unsettled(nothing.run) and caching.behind(self.run(nothing.run)):
             ended = self.resume(nothing.run, tell)  # first: its cache is what the probes of a check would look at
             if ended.exit is not Exit.DONE:
@@ -221,18 +225,19 @@ class Service:
         checked = self.check(group, tell)
         if checked.exit is not Exit.DONE:
             further = f"lastgood rollback {group.service} {group.env} --further"
-            what = f"{group.name}: {nothing.because}, but it does not pass the gate now."
-            return RunEnded(Exit.NEEDS_HUMAN, what, checked.because, (further,))
+            what = f"{group.name}: {nothing.because}; it does not pass the gate now."
+            return RunEnded(Exit.NEEDS_HUMAN, what, checked.because, nothing.next or (further,))
         if self._unsettled(nothing.run):
             return self.resume(nothing.run, tell)
         if drift := next(filter(None, (self._drift(target) for target in group.members)), ""):
             what = f"{group.name}: {nothing.because}; mitigated, not resolved."
-            return RunEnded(Exit.MITIGATED, what, (drift,), ("lastgood settle",))
+            return RunEnded(Exit.MITIGATED, what, (drift,), nothing.next or ("lastgood settle",))
         if kept := next(filter(None, (caching.kept(one, tools[one.service]) for one in group.members)), ""):
             what = f"{group.name}: {nothing.because}; mitigated, not resolved: the CDN does not follow."
             again = (f"lastgood resume {nothing.run}",) if nothing.run else ()
             return RunEnded(Exit.MITIGATED, what, (kept,), (*again, "lastgood doctor"))
-        return RunEnded(Exit.DONE, f"{group.name}: {nothing.because}.", checked.because)
+        passes = "; it passes the gate now" if nothing.next else ""
+        return RunEnded(Exit.DONE, f"{group.name}: {nothing.because}{passes}.", checked.because, nothing.next)
 
     def _drift(self, target: Target) -> str:
         observed = self.observe(target)

@@ -124,7 +124,11 @@ def test_a_killed_run_is_shown_as_died_and_keeps_others_out_until_abort_puts_bac
     run_id = killed_in(shop, step)
     shown = {one["run"]: one["state"] for one in shop.does("runs")["runs"]}
     assert shown[run_id] == "died"
-    assert run_id in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
+    told = says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
+    (said,) = [line for line in told.splitlines() if f"Run {run_id} was interrupted in" in line]
+    assert step in said
+    assert f"lastgood resume {run_id}" in told
+    assert "already rolled back" not in told
     assert run_id in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())
     shop.does("abort", run_id, ends=Exit.DONE)
     assert restored(shop)

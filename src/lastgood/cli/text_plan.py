@@ -76,8 +76,9 @@ def plan_text(planned: Planned, now: int, approve: str, detail: Detail) -> tuple
 
 
 def nothing_text(nothing: NothingToDo) -> tuple[str, ...]:
-    """That there is nothing to do, and why."""
-    return (f"{nothing.target}: nothing to do.", *field("because", nothing.because))
+    """That there is nothing to do, and why; or what is to be done first."""
+    what = "to plan" if nothing.next else "to do"
+    return (f"{nothing.target}: nothing {what}.", *field("because", nothing.because), *field("next", *nothing.next))
 
 
 def _section(title: str, content: Iterable[str]) -> tuple[str, ...]:

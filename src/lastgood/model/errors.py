@@ -79,10 +79,14 @@ class InDoubt(LastgoodError):
 
 
 class LeaseHeld(LastgoodError):
-    """Somebody else acts on this target. `ran_out`: they gave no sign of life for longer than they said."""
+    """Somebody else acts on this target.
+
+    `ran_out`: they gave no sign of life for longer than they said. `run` is theirs, empty where that is not known.
+    """
 
     exit = Exit.LEASE_HELD
     ran_out = False
+    run = ""
 
 
 class WorldMoved(LastgoodError):

@@ -224,12 +224,16 @@ def _explains(told: dict[str, object]) -> tuple[str, ...]:
 
 
 class NothingToDo(msgspec.Struct, frozen=True, tag="nothing", tag_field="plan"):
-    """There is nothing to change, and why. `images` are what has to be seen to run now before that may be said."""
+    """There is nothing to change, and why. `images` are what has to be seen to run now before that may be said.
+
+    `next` is for what has to be done first: `run`, which put them there, is not over; empty where it is.
+    """
 
     target: str
     because: str
     images: tuple[Runnable, ...] = ()
     run: str = ""
+    next: tuple[str, ...] = ()
 
 
 class Consent(msgspec.Struct, frozen=True):

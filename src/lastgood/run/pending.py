@@ -1,8 +1,16 @@
 """Runs that wait to be taken up again."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
-from lastgood.model.errors import UsageError
+import msgspec
+
+from lastgood.journal.fold import fold
+from lastgood.journal.live import Live
+from lastgood.journal.store import Journal
+from lastgood.model.errors import Exit, LeaseHeld, UsageError
+from lastgood.model.event import StepState
+from lastgood.model.plan import NothingToDo
 
 
 def only(runs: Sequence[str], what: str) -> str:
@@ -11,3 +19,42 @@ def only(runs: Sequence[str], what: str) -> str:
         said = f"No run is {what}." if not runs else f"{len(runs)} runs are {what}: {', '.join(runs)}."
         raise UsageError(said, next=("lastgood runs",))
     return runs[0]
+
+
+def interrupted(run_id: str, journal: Journal, live: Live) -> str:
+    """Where a run stopped half-way, as `was interrupted in 1.verify`; empty where it did not, or is not known here."""
+    run = fold(entries) if (entries := journal.entries(run_id)) else None
+    if run is None or live.alive(run_id) or (run.ended and run.ended.exit is not Exit.IN_DOUBT):
+        return ""
+    begun = [step for step, state in run.steps.items() if state is StepState.STARTED]
+    if begun:
+        return f"was interrupted in {', '.join(begun)}"
+    return f"was interrupted after {list(run.steps)[-1]}" if run.steps else "was interrupted before its first step"
+
+
+def proven(nothing: NothingToDo, journal: Journal, live: Live) -> NothingToDo:
+    """The same, unless the run that put there what runs is not over: then nobody has seen yet that it is good."""
+    run, names = nothing.run, ", ".join(image.image.name for image in nothing.images)
+    if run and (where := interrupted(run, journal, live)):
+        because, then = f"{where} and is not proven", f"lastgood resume {run}"
+    elif run and journal.entries(run) and live.alive(run):
+        because, then = "goes on and is not proven yet", f"lastgood show {run}"
+    else:
+        return nothing
+    return msgspec.structs.replace(nothing, because=f"run {run}, which put {names} there, {because}", next=(then,))
+
+
+@contextlib.contextmanager
+def ours(journal: Journal, live: Live) -> Iterator[None]:
+    """Say so where the lease that is in the way is that of a run which stopped half-way on this machine."""
+    try:
+        yield
+    except LeaseHeld as held:
+        where = interrupted(held.run, journal, live) if held.run else ""
+        if not where:
+            raise
+        said = f"Run {held.run} {where} and is not proven; it still holds the lease."
+        because = (*held.because[:1], "nothing was touched now: that run is to be brought to its end first")
+        told = LeaseHeld(said, because=because, next=(f"lastgood resume {held.run}",))
+        told.run, told.ran_out = held.run, held.ran_out
+        raise told from held

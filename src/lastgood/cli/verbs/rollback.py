@@ -117,8 +117,10 @@ def roll_back(  # noqa: PLR0913 - what was asked for and how it is approved
 def _again(session: Session, chosen: "Group", nothing: "NothingToDo", watch: "Watch", *, take_over: bool) -> int:
     from lastgood.cli.carry import carry
 
+    if not take_over:
+        session.service.untaken(chosen)
     session.note((f"{nothing.target}: {nothing.because}; looking again",))
-    act = watch.ends(lambda tell: session.service.recheck(chosen, nothing, tell, take_over=take_over))
+    act = watch.ends(lambda tell: session.service.recheck(chosen, nothing, tell))
     return carry(session, chosen.name, act)
 
 

@@ -1,0 +1,85 @@
+"""A run that was killed is told as what it is: interrupted, not proven, and to be taken up first."""
+
+from pathlib import Path
+
+import pytest
+
+from lastgood.journal.live import Live
+from lastgood.journal.store import Journal
+from lastgood.model.errors import Exit, LeaseHeld
+from lastgood.model.event import Event, RunEnded, StepDone, StepStarted
+from lastgood.model.plan import NothingToDo
+from lastgood.run.pending import interrupted, ours, proven
+from tests.journal.sample import begun
+from tests.standin.world import Photo, World
+
+RUN = "20261122-174501-7f3a"
+STEP = StepStarted("1.verify")
+
+
+def killed(world: World, moment: str) -> str:
+    """A rollback that was killed right after this moment; the run's id."""
+    photos: list[Photo] = []
+    world.at_point = lambda name: photos.append(world.photograph(name)) if name == moment else None
+    world.rollback()
+    world.restore(photos[0])
+    run = world.run()
+    assert run
+    assert run.ended is None
+    return run.id
+
+
+def test_what_a_killed_run_put_there_must_not_be_called_rolled_back(bad: World) -> None:
+    run, made = killed(bad, "after StepStarted 1.verify"), bad.plan()
+    assert isinstance(made, NothingToDo)
+    with bad.desk() as desk:
+        told = proven(made, desk.journal, desk.live)
+        assert (told.run, told.images) == (run, made.images)
+        assert told.because == f"run {run}, which put v2 there, was interrupted in 1.verify and is not proven"
+        assert told.next == (f"lastgood resume {run}",)
+        with desk.live.executing(run):
+            goes_on = proven(made, desk.journal, desk.live)
+        assert goes_on.because == f"run {run}, which put v2 there, goes on and is not proven yet"
+    bad.resume()
+    with bad.desk() as desk:
+        assert proven(made, desk.journal, desk.live) == made
+
+
+def test_the_lease_of_a_killed_run_must_not_be_called_somebody_else_s(bad: World) -> None:
+    run = killed(bad, "after StepStarted capture.local")
+    with bad.desk() as desk, pytest.raises(LeaseHeld) as held, ours(desk.journal, desk.live):
+        bad.rollback()
+    assert held.value.what == f"Run {run} was interrupted in capture.local and is not proven; it still holds the lease."
+    assert run in held.value.because[0]
+    assert held.value.next == (f"lastgood resume {run}",)
+    assert (held.value.run, held.value.ran_out) == (run, False)
+    assert (bad.versions(), bad.lease()) == (["v3"], True)
+
+
+def test_the_lease_of_a_run_that_is_not_known_here_must_stay_somebody_else_s(bad: World, tmp_path: Path) -> None:
+    run = killed(bad, "after StepStarted capture.local")
+    journal = Journal(f"{tmp_path}/journal.db")
+    with pytest.raises(LeaseHeld, match="Somebody else acts") as held, ours(journal, Live(str(tmp_path))):
+        bad.rollback()
+    assert held.value.run == run
+
+
+@pytest.mark.parametrize(
+    ("events", "where"),
+    [
+        ((), "was interrupted before its first step"),
+        ((STEP,), "was interrupted in 1.verify"),
+        ((STEP, StepDone("1.verify", "it passed")), "was interrupted after 1.verify"),
+        ((STEP, RunEnded(Exit.IN_DOUBT, "a host is silent")), "was interrupted in 1.verify"),
+        ((STEP, RunEnded(Exit.MITIGATED, "not in git yet")), ""),
+        ((STEP, RunEnded(Exit.DONE, "it serves")), ""),
+    ],
+)
+def test_where_a_run_was_interrupted_must_be_its_journal_s_word(
+    tmp_path: Path, events: tuple[Event, ...], where: str
+) -> None:
+    with Journal(f"{tmp_path}/journal.db") as journal:
+        assert interrupted(RUN, journal, Live(str(tmp_path))) == ""
+        for at, event in enumerate((begun(), *events)):
+            journal.append(RUN, event, at)
+        assert interrupted(RUN, journal, Live(str(tmp_path))) == where
