@@ -28,7 +28,7 @@ from lastgood.plan.draft import Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.ports import Forge, Tools
 from lastgood.record.keeper import RedactingKeeper
-from lastgood.run import adoption, checkout, deployed, executor, lease, notes, pending, spelled, trail
+from lastgood.run import adoption, caching, checkout, deployed, executor, lease, notes, pending, spelled, trail
 from lastgood.run.desk import Desk
 from lastgood.run.leases import held
 from lastgood.run.planning import Said, Wish, drafted, look, plan
@@ -101,7 +101,7 @@ class Service:
 
     def status(self, target: Target) -> Status:
         """What runs, what git pins, how it fares, what is the last good release."""
-        return report.status(target, self.observe(target))
+        return caching.status(target, self.tools(target), self.observe(target), self._waits_for_cdn)
 
     def overview(self) -> tuple[tuple[str, Status | LastgoodError], ...]:
         """Every target's name and status, looked at side by side; an error of one hides no other."""
@@ -215,10 +215,8 @@ class Service:
 
         A run that was left mitigated is settled on the way.
         """
-        from lastgood.run import caching
-
         tools = self._all_tools(group)
-        if self._unsettled(nothing.run) and caching.behind(self.run(nothing.run)):
+        if self._waits_for_cdn(nothing.run):
             ended = self.resume(nothing.run, tell)  # first: its cache is what the probes of a check would look at
             if ended.exit is not Exit.DONE:
                 return ended
@@ -246,6 +244,9 @@ class Service:
     def _unsettled(self, run: str) -> bool:
         ended = self.run(run).ended if run in self.journal.runs() else None
         return ended is not None and ended.exit is Exit.MITIGATED
+
+    def _waits_for_cdn(self, run: str) -> bool:
+        return self._unsettled(run) and caching.behind(self.run(run))
 
     def run(self, run: str) -> Run:
         """One run, added up from the journal."""

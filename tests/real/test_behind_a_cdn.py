@@ -97,6 +97,9 @@ def test_customers_must_get_the_good_page_and_a_cdn_in_trouble_must_neither_hide
         assert web.serves("good-2")
         assert web.customers("/") == bad
         assert "the CDN still serves something else" in said["what"]
+        seen = web.shop.does("status", WEB, "prod")
+        assert "customers still get something else" in seen["health_because"]
+        assert seen["next"] == [f"lastgood resume {said['run']}   # purges it again"]
         assert web.shop.does(*ROLLBACK, ends=Exit.MITIGATED)["run"] == said["run"]
 
         # The token is mended, and a process killed around its purge: the next one brings customers the good page.

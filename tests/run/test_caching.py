@@ -13,6 +13,9 @@ from lastgood.model.details import FLOWS, UNTRIED
 from lastgood.model.duration import Duration
 from lastgood.model.errors import Exit
 from lastgood.model.event import RunEnded
+from lastgood.model.report import Health, Status
+from lastgood.observe.world import observe
+from lastgood.run import caching
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, GOOD
 from tests.standin.fronted import Fronted
 
@@ -74,6 +77,29 @@ def test_a_refused_purge_must_neither_condemn_a_release_nor_end_as_success(shop:
     shop.behind.refuses = ""
     assert shop.resume().exit is Exit.DONE
     assert good_for_customers(shop)
+
+
+def status(world: Fronted, *waiting: str) -> Status:
+    """What `lastgood status` tells; these runs wait for the CDN."""
+    with world.desk() as desk:
+        tools = desk.tools[world.target.service]
+        return caching.status(world.target, tools, observe(world.target, tools, (), 12), waiting.__contains__)
+
+
+def test_a_stale_cdn_must_be_told_as_what_it_is_and_no_rollback_advised(shop: Fronted) -> None:
+    assert status(shop).next == ("lastgood rollback shop prod",)
+    shop.behind.refuses = DENIED
+    assert shop.rollback().exit is Exit.MITIGATED
+    run = shop.run()
+    assert run
+    said = status(shop, run.id)
+    assert (said.health, said.run) == (Health.UNHEALTHY, run.id)
+    assert said.health_because.startswith("what runs is healthy past the CDN, but customers still get something else: ")
+    assert said.next == (f"lastgood resume {run.id}   # purges it again",)
+    assert status(shop).next[0].startswith("curl -sSI ")  # nobody here knows of a run that waits
+    box = shop.outside.engine.boxes["shop-api-1"]
+    box.built = box.built.failing()
+    assert status(shop, run.id).next == ("lastgood rollback shop prod",)
 
 
 def test_a_cache_that_cannot_be_asked_round_must_condemn_no_release(shop: Fronted) -> None:

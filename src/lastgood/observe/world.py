@@ -56,7 +56,7 @@ def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], dep
     judgements += theirs.answer()
     said = (*judgements, *from_trailers(target.name, history))
     seen = Observed(tip, history, len(found) <= depth and not tools.repo.shallow(), hosts, {}, (), judgements, lease)
-    looks = Asked(partial(_looks, tools, seen))
+    looks = Asked(partial(looks_at, tools, seen))
     registry = _ask_registry(tools, history, said)
     seen = msgspec.structs.replace(seen, registry=registry, looks=looks.answer(), quarantine=quarantine)
     return platforms.told(target, tools, seen)
@@ -96,7 +96,7 @@ def _name(tip: Tip, history: tuple[Release, ...]) -> str:
     raise PinUnreadable("No release of this service can be read from git.", because=(tip.pin.reason, *stale))
 
 
-def _looks(tools: Tools, seen: Observed) -> tuple[Look, ...]:
+def looks_at(tools: Tools, seen: Observed) -> tuple[Look, ...]:
     """Probe what runs, expecting the release that it is: a container switched by digest does not name its tag."""
     try:
         running = identify(seen)

@@ -17,10 +17,14 @@ from lastgood.model.event import Failure, Run, StepDone, StepFailed
 from lastgood.model.facts import Known, Unknown
 from lastgood.model.flow import FlowRun, FlowState
 from lastgood.model.gate import Failed, Passed, Sample
+from lastgood.model.observed import Observed
+from lastgood.model.report import Health, Status
 from lastgood.model.step import FreshStep, PurgeStep, VerifyStep, WatchStep
 from lastgood.model.target import Cdn, Target
 from lastgood.observe import stale
 from lastgood.observe.uncached import Noticing
+from lastgood.observe.world import looks_at
+from lastgood.plan import report
 from lastgood.plan.gate import Question
 from lastgood.ports import Stage, Tools
 from lastgood.run.doing import Doing, Outcome
@@ -134,6 +138,29 @@ def fresh(step: FreshStep, doing: Doing) -> Outcome:
     return _failed(step, doing.target, cdn, seen, refused)
 
 
+def status(target: Target, tools: Tools, observed: Observed, waits: Callable[[str], bool]) -> Status:
+    """The status of a target; where it is its CDN that fails, a purge is the cure and going back is none.
+
+    That it is, shows where every probe passes past the CDN and one still fails by it. `waits` says of a run whether it
+    is known here and waits for the CDN.
+    """
+    said = report.status(target, observed)
+    bare = msgspec.structs.replace(observed, looks=())
+    if target.cdn is None or said.health is not Health.UNHEALTHY or report.failing(bare):
+        return said
+    past = looks_at(dataclasses.replace(tools, http=Noticing(tools.http, around=True)), observed)
+    if not all(look.ok for look in past):
+        return said
+    failed = next((look for look in looks_at(tools, observed) if not look.ok), None)
+    if failed is None:
+        return said
+    because = f"what runs is healthy past the CDN, but customers still get something else: {failed.said}"
+    purge = (f"lastgood resume {said.run}   # purges it again",)
+    return msgspec.structs.replace(
+        said, health_because=because, next=purge if waits(said.run) else _cdn_looks(target, target.cdn)
+    )
+
+
 def behind(run: Run) -> bool:
     """Whether a CDN did not follow a run as it ended."""
     return any(failure.kind is Failure.STALE for failure in run.failures.values())
@@ -172,6 +199,12 @@ def _failed(step: FreshStep, target: Target, cdn: Cdn, seen: stale.Seen, refused
         case Unseen(because):
             pass
     because += f"; it was not purged: {refused}" if refused else "; the purge was accepted"
-    looks = [f"curl -sSI {shlex.quote(cdn.pages[0])}   # what customers get"]
-    looks += [f"lastgood doctor {target.service} {target.env}   # whether it would be purged"] * bool(refused)
-    return StepFailed(step.id, because, Failure.STALE, _clause(seen), tuple(looks))
+    looks = _cdn_looks(target, cdn)
+    return StepFailed(step.id, because, Failure.STALE, _clause(seen), looks if refused else looks[:1])
+
+
+def _cdn_looks(target: Target, cdn: Cdn) -> tuple[str, str]:
+    return (
+        f"curl -sSI {shlex.quote(cdn.pages[0])}   # what customers get",
+        f"lastgood doctor {target.service} {target.env}   # whether it would be purged",
+    )
