@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lastgood.journal.store import Journal
+from tests.journal.sample import begun
+
 BANNED = ("pydantic", "httpx", "rich", "docker", "asyncio", "importlib.metadata", "urllib.request", "typer")
 # `--help` decides nothing: it needs neither the configuration nor anything that asks the world.
 NOT_FOR_HELP = (*BANNED, "ruamel", "sqlite3", "http.client", "email", "ssl", "lastgood.service", "lastgood.run")
@@ -39,14 +42,14 @@ def place(tmp_path: Path) -> Path:
     return repo
 
 
-def imported(place: Path, *argv: str) -> tuple[int, set[str], str]:
-    """Exit code, imported modules, and what else was said, of one command line."""
+def imported(place: Path, *argv: str, more: dict[str, str] | None = None) -> tuple[int, set[str], str]:
+    """Exit code, imported modules, and what else was said, of one command line; `more` is its environment."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG")}
     home = {"HOME": str(place.parent), "DOCKER_HOST": "unix:///nowhere/docker.sock", "GIT_CONFIG_GLOBAL": "/dev/null"}
     done = subprocess.run(
         (sys.executable, "-X", "importtime", "-m", "lastgood", *argv),
         cwd=place,
-        env=kept | home,
+        env=kept | home | (more or {}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -97,3 +100,12 @@ def test_where_nobody_is_told_nothing_that_tells_must_be_imported(place: Path) -
     assert not {
         name for name in modules if name.startswith(("lastgood.outbox", "lastgood.posting", "lastgood.outside"))
     }
+
+
+def test_a_shell_that_completes_a_run_must_be_answered_without_the_configuration(place: Path) -> None:
+    with Journal(f"{place.parent}/.local/state/lastgood/journal.db") as journal:
+        journal.append("20261122-174501-7f3a", begun(), 1)
+    asked = {"_LASTGOOD_COMPLETE": "bash_complete", "COMP_WORDS": "lastgood resume 2", "COMP_CWORD": "2"}
+    code, modules, said = imported(place, more=asked)
+    assert (code, said) == (0, "plain,20261122-174501-7f3a\n")
+    assert banned(modules, (*BANNED, "ruamel", "lastgood.service", "lastgood.run", "lastgood.outbox")) == set()

@@ -7,12 +7,10 @@ from typing import Concatenate, ParamSpec
 import click
 
 from lastgood.cli.afterwards import remember
+from lastgood.cli.completing import environments, services
 from lastgood.cli.session import Session
 
 P = ParamSpec("P")
-
-_COMPLETED = 50
-
 
 _REPO = "The deploy repo; else LASTGOOD_REPO, else the one around here."
 
@@ -44,40 +42,10 @@ def verb(function: Callable[Concatenate[Session, P], int], repo_help: str = _REP
     return wrapped
 
 
-def _names(context: click.Context, incomplete: str, *, envs: bool) -> list[str]:
-    from lastgood.model.errors import LastgoodError
-
-    try:
-        service = Session((), json=False, repo=context.params.get("repo"), no_color=True, quiet=True).service
-    except LastgoodError:
-        return []
-    known = service.config.file.environments if envs else service.config.file.services
-    return [name for name in known if name.startswith(incomplete)]
-
-
-def _services(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    return _names(context, incomplete, envs=False)
-
-
-def _environments(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    return _names(context, incomplete, envs=True)
-
-
-def runs(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Completes the id of a run: of the newest in this machine's journal."""
-    from lastgood.model.errors import LastgoodError
-
-    session = Session((), json=False, repo=context.params.get("repo"), no_color=True, quiet=True)
-    try:
-        return [run for run in session.journal.runs()[:_COMPLETED] if run.startswith(incomplete)]
-    except LastgoodError:
-        return []
-
-
 def target(function: Callable[..., int]) -> Callable[..., int]:
     """Add SERVICE and ENV; which of them may be left out is for `Session.target` to say."""
-    with_env = click.argument("env", required=False, shell_complete=_environments)(function)
-    return click.argument("service", required=False, shell_complete=_services)(with_env)
+    with_env = click.argument("env", required=False, shell_complete=environments)(function)
+    return click.argument("service", required=False, shell_complete=services)(with_env)
 
 
 def wish(function: Callable[..., int]) -> Callable[..., int]:

@@ -168,10 +168,14 @@ class Journal:
 
         A check of a timer must not come between a run and what people do about it.
         """
+        found = self.acted(1)
+        return found[0] if found else self.latest()
+
+    def acted(self, limit: int = -1) -> tuple[str, ...]:
+        """Ids of the newest runs that were more than a look, newest first; all of them where there is no limit."""
         # In JSON a quote inside of a text is escaped, so this is a field and no text.
         query = "SELECT run FROM events WHERE kind = 'run-started' AND instr(event, ?) = 0 ORDER BY at DESC, run DESC"
-        found = self._rows(f"{query} LIMIT 1", (b'"action":"check"',))
-        return str(found[0][0]) if found else self.latest()
+        return tuple(str(row[0]) for row in self._rows(f"{query} LIMIT ?", (b'"action":"check"', limit)))
 
     def last_run_for(self, target: str) -> Run | None:
         """The newest run of `target` (`service/env`), folded, or None. Raises Refused as `entries` does."""

@@ -2,12 +2,13 @@
 
 import click
 
+from lastgood.cli.completing import unfinished
 from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 
 @click.command("abort")
-@click.argument("run")
+@click.argument("run", shell_complete=unfinished)
 @click.option("--take-over", is_flag=True, help="Take it from another machine, which stops at its next step.")
 @verb
 def command(session: Session, run: str, take_over: bool) -> int:

@@ -2,12 +2,13 @@
 
 import click
 
+from lastgood.cli.completing import called
 from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 
 @click.command("ack")
-@click.argument("run")
+@click.argument("run", shell_complete=called)
 @verb
 def command(session: Session, run: str) -> int:
     """Say that you have what needs a person: the contacts after you are not called.

@@ -2,12 +2,13 @@
 
 import click
 
-from lastgood.cli.options import runs, verb
+from lastgood.cli.completing import acted
+from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 
 @click.command("bundle")
-@click.argument("run", required=False, shell_complete=runs)
+@click.argument("run", required=False, shell_complete=acted)
 @click.option("--output", metavar="FILE", help="Write it there; else to lastgood-RUN.tar here.")
 @verb
 def command(session: Session, run: str | None, output: str | None) -> int:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastgood.cli.options import runs, verb
+from lastgood.cli.completing import acted
+from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("checklist")
-@click.argument("run", required=False, shell_complete=runs)
+@click.argument("run", required=False, shell_complete=acted)
 @click.option("--done", multiple=True, metavar="POINT", help="You say that it is done; may be given several times.")
 @click.option("--skip", multiple=True, metavar="POINT", help="You say that it is not needed; needs --because.")
 @click.option("--because", default="", metavar="TEXT", help="Why it is skipped, or what you saw.")

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastgood.cli.options import runs, verb
+from lastgood.cli.completing import acted
+from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @click.command("postmortem")
-@click.argument("run", required=False, shell_complete=runs)
+@click.argument("run", required=False, shell_complete=acted)
 @click.option("--output", metavar="FILE", help="Write it there; what people wrote in it stays.")
 @click.option("--html", is_flag=True, help="HTML, with a picture of the steps; so is an --output that ends in .html.")
 @click.option("--detected", default="", metavar="TIME", help="When it was noticed, which the record does not say.")

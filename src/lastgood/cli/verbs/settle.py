@@ -2,12 +2,13 @@
 
 import click
 
+from lastgood.cli.completing import mitigated
 from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 
 @click.command("settle")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=mitigated)
 @verb
 def command(session: Session, run: str | None) -> int:
     """Bring git to what runs: for a run that ended "mitigated", once the remote answers or the proposal is merged.

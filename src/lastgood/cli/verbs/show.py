@@ -2,7 +2,8 @@
 
 import click
 
-from lastgood.cli.options import runs, verb
+from lastgood.cli.completing import runs
+from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 

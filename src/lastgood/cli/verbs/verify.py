@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lastgood.cli.options import runs, verb
+from lastgood.cli.completing import runs
+from lastgood.cli.options import verb
 from lastgood.cli.session import Session
 
 if TYPE_CHECKING:
