@@ -33,6 +33,7 @@ from lastgood.outbox.escalation import Contact, acknowledge, acknowledged, escal
 from lastgood.outbox.leaving import BECAUSE, forget, let_go
 from lastgood.outbox.postman import Destination, World, deliver
 from lastgood.outbox.reached import reached
+from lastgood.outbox.retired import retire
 from lastgood.outbox.store import Outbox
 from lastgood.outside.bounded import Bounded
 from lastgood.ports import Outside
@@ -113,6 +114,7 @@ class PostOffice:
         with Outbox(self.path) as outbox:
             if outbox.there:
                 let_go(outbox, [one.name for one in self.destinations], self._world.clock.now())
+                retire(outbox, self._world.clock.now())
         if not self.destinations:
             return
         wanted = tuple(one.subscription for one in self.destinations)

@@ -180,6 +180,21 @@ class Outbox:
             query = "SELECT name, value FROM notes WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name"
             return tuple((str(name), str(value)) for name, value in db.execute(query, (begin,)))
 
+    def done_with(self, run: str) -> bool:
+        """Whether nothing about a run is to be told any more, and the newest post of all is about another.
+
+        The number of that one would be given to the next, and whoever is still at it would take that for done.
+        """
+        posts, newest = self.about(run), self._posts(f"{_POST} ORDER BY id DESC LIMIT 1")
+        over = (post.fate is Fate.SUPERSEDED or (post.fate is Fate.DELIVERED and not post.due) for post in posts)
+        return not posts or (posts[-1:] != newest and all(over))
+
+    def drop(self, run: str, notes: Iterable[str]) -> None:
+        """Forget every post about a run, and what was kept by names that begin so."""
+        with self._writing() as db:
+            db.execute("DELETE FROM posts WHERE run = ?", (run,))
+            db.executemany("DELETE FROM notes WHERE substr(name, 1, length(?1)) = ?1", [(one,) for one in notes])
+
     def holds(self, name: str, message: Message) -> bool:
         """Whether a destination was given the message, whatever became of it."""
         query = f"{_POST} WHERE destination = ? AND run = ? AND kind = ? AND seq = ?"
