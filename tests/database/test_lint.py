@@ -3,15 +3,13 @@
 A finding is written as `FILE:LINE MARK RULE`; `8_x.up.sql` stands for the up file of version 8.
 """
 
-import hashlib
-from dataclasses import dataclass, field
-
 import msgspec
 import pytest
+from linted import Case, migration, script, short
 
 from lastgood.database.lint import lint
 from lastgood.model.lint import Finding, Mark
-from lastgood.model.schema import Migration, Migrations, Script
+from lastgood.model.schema import Migration, Migrations
 
 CLEAN_UP = """\
 -- Orders of the shop.
@@ -23,6 +21,8 @@ CREATE TABLE orders (
 CREATE INDEX orders_state_idx ON orders (state);
 COMMENT ON TABLE orders IS 'orders; one row each';
 """
+
+
 TRIGGER_UP = """\
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -32,18 +32,6 @@ END;
 $$;
 CREATE TRIGGER orders_touch BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION touch();
 """
-
-
-@dataclass(frozen=True)
-class Case:
-    says: str
-    up: str | None
-    down: str | None
-    found: tuple[str, ...] = ()
-    irreversible: str = ""
-    transaction: bool = True
-    said: tuple[str, ...] = field(default=())
-    """Texts that what is said, with what to do, must have in it."""
 
 
 PAIRS = (
@@ -138,6 +126,8 @@ PAIRS = (
         said=("enum value 'cross'",),
     ),
 )
+
+
 UNDO = (
     Case(
         "a trigger and its function", TRIGGER_UP, "DROP FUNCTION touch() CASCADE; DROP TRIGGER orders_touch ON orders;"
@@ -266,46 +256,8 @@ UNDO = (
         ("8_x.up.sql:1 error not-alone",),
     ),
 )
-LOCKS = (
-    ("CREATE INDEX i ON orders (item)", "warning heavy-lock", "SHARE on orders", "CREATE INDEX CONCURRENTLY"),
-    ("ALTER TABLE orders ADD CONSTRAINT i FOREIGN KEY (a) REFERENCES b", "warning heavy-lock", "on orders", "VALIDATE"),
-    (
-        "ALTER TABLE orders ADD CONSTRAINT i CHECK (a > 0)",
-        "warning heavy-lock",
-        "ACCESS EXCLUSIVE on orders",
-        "NOT VALID",
-    ),
-    (
-        "ALTER TABLE orders ADD CONSTRAINT i CHECK (a > 0) NOT VALID",
-        "info heavy-lock",
-        "ADD CHECK NOT VALID",
-        "lock_timeout",
-    ),
-    ("ALTER TABLE orders ADD CONSTRAINT i UNIQUE (a)", "warning heavy-lock", "ADD UNIQUE", "USING INDEX"),
-    ("ALTER TABLE orders ALTER a SET NOT NULL", "warning heavy-lock", "SET NOT NULL", "IS NOT NULL) NOT VALID"),
-    (
-        "ALTER TABLE orders ALTER a SET DEFAULT 1, ALTER a SET NOT NULL",
-        "warning heavy-lock",
-        "SET NOT NULL",
-        "NOT VALID",
-    ),
-    (
-        "ALTER TABLE orders ALTER a SET DEFAULT 1",
-        "info heavy-lock",
-        "SET DEFAULT takes ACCESS EXCLUSIVE",
-        "lock_timeout",
-    ),
-    ("ALTER TABLE orders ADD COLUMN i uuid DEFAULT gen_random_uuid()", "warning rewrite", "ADD COLUMN", "batches"),
-    ("ALTER TABLE orders ADD COLUMN i text DEFAULT 'x'", "info heavy-lock", "ADD COLUMN", "lock_timeout"),
-    ("CLUSTER orders USING i", "warning rewrite", "may write orders anew", "pg_repack"),
-    (
-        "CREATE TRIGGER i BEFORE INSERT ON orders EXECUTE FUNCTION f()",
-        "info heavy-lock",
-        "nobody writes",
-        "lock_timeout",
-    ),
-    ("DROP INDEX i", "info heavy-lock", "on i and its table:", "DROP INDEX CONCURRENTLY"),
-)
+
+
 GAPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("1", "2", "3"), ()),
     (("1", "2", "4"), ("4",)),
@@ -319,22 +271,6 @@ GAPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     ((), ()),
     (("ae1027a6acf", "b3f1"), ()),
 )
-
-
-def script(name: str, sql: str | None, *, transaction: bool = True) -> Script | None:
-    if sql is None:
-        return None
-    return Script(name, sql, hashlib.sha256(sql.encode()).hexdigest(), transaction)
-
-
-def migration(case: Case) -> Migration:
-    up = script("8_x.up.sql", case.up, transaction=case.transaction)
-    down = script("8_x.down.sql", case.down, transaction=case.transaction)
-    return Migration("8", "x", up, down, case.irreversible)
-
-
-def short(finding: Finding) -> str:
-    return f"{finding.path}:{finding.line} {finding.mark} {finding.rule}"
 
 
 @pytest.mark.parametrize("case", PAIRS, ids=lambda case: case.says)
@@ -351,38 +287,6 @@ def test_the_down_undoes_what_the_up_did(case: Case) -> None:
     found = lint(Migrations((migration(case),)))
     assert {short(one) for one in found if one.rule != "heavy-lock"} == set(case.found)
     assert all(any(text in f"{one.said} {one.next}" for one in found) for text in case.said)
-
-
-@pytest.mark.parametrize(("sql", "kind", "said", "then"), LOCKS)
-@pytest.mark.parametrize("side", ["up", "down"])
-def test_a_heavy_lock_is_told_with_what_would_be_gentler(sql: str, kind: str, said: str, then: str, side: str) -> None:
-    case = Case("", sql if side == "up" else "SELECT 1", "SELECT 1" if side == "up" else sql)
-    found = [one for one in lint(Migrations((migration(case),))) if one.rule in ("heavy-lock", "rewrite")]
-    first = found[-1]
-    assert short(first) == f"8_x.{side}.sql:1 {kind}"
-    assert said in first.said
-    assert then in first.next
-
-
-def test_a_foreign_key_is_told_for_both_tables() -> None:
-    case = Case(
-        "", "ALTER TABLE lines ADD FOREIGN KEY (o) REFERENCES orders", "ALTER TABLE lines DROP CONSTRAINT lines_o_fkey"
-    )
-    said = [one.said for one in lint(Migrations((migration(case),))) if one.mark is Mark.WARNING]
-    assert [text.partition(" on ")[2].partition(":")[0] for text in said] == ["lines", "orders"]
-
-
-def test_a_table_that_the_same_file_made_is_locked_for_nobody() -> None:
-    up = "CREATE TABLE a (b int); CREATE INDEX ON public.a (b); ALTER TABLE a ALTER b SET NOT NULL, ADD UNIQUE (b);"
-    assert lint(Migrations((migration(Case("", up, "SET lock_timeout = 1; DROP TABLE a")),))) == ()
-
-
-def test_a_table_under_a_new_name_is_still_an_old_table() -> None:
-    up = "ALTER TABLE a RENAME TO b; CREATE INDEX i ON b (c);"
-    found = lint(Migrations((migration(Case("", up, "DROP INDEX i; ALTER TABLE b RENAME TO a")),)))
-    assert [one.said for one in found if one.mark is Mark.WARNING] == [
-        "CREATE INDEX reads the whole table and takes SHARE on b: nobody writes meanwhile"
-    ]
 
 
 @pytest.mark.parametrize(("versions", "after"), GAPS)

@@ -5,10 +5,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from copied import copy
 from fault_words import shipped
 
 from tests.standin.fate import ANSWERS_500, GOOD
 from tests.standin.world import World
+
+__all__ = ["copy"]
 
 _MEMORY = Path("/dev/shm")
 

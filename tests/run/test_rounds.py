@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from copied import BLIND, FAILS, FILES, SPEC, STARTS, TABLE, Copy, files
 from msgspec.structs import replace
 
 from lastgood.database.desk import DatabaseDesk
@@ -18,9 +19,6 @@ from lastgood.plan.draft import UNTOUCHED, Draft, Schemas
 from lastgood.plan.running import identify
 from lastgood.run.rounds import decide_all
 from tests.plans.builders import TARGET, World, container, history, image, image_id
-from tests.run.test_schema import BLIND, FAILS, FILES, SPEC, STARTS, TABLE, Copy, copy, files
-
-__all__ = ["copy"]
 
 RELEASES = history("sha-bad", "sha-two", "sha-one")
 THREE, TWO, ONE = files(*FILES), files("1_orders", "2_index"), files("1_orders")
