@@ -8,7 +8,7 @@ import pytest
 from descending import Database, Step, pairs
 
 from lastgood.database.booting import Model
-from lastgood.database.rehearsal import Older, Rehearsing, rehearse
+from lastgood.database.rehearsal import Copies, Older, Rehearsing
 from lastgood.effects.process import LocalProcess
 from lastgood.model.command import Child, Command, Completed
 from lastgood.model.descent import Descent
@@ -69,7 +69,8 @@ class Rehearsed:
 
         find = way or (lambda: self.database.way("1"))
         tool, desk = self.database.tool, self.database.desk
-        return rehearse(Rehearsing(desk, tool, find, self.run, older, compatible, hear))
+        with Copies() as copies:
+            return copies.rehearse(Rehearsing(desk, tool, find, self.run, older, compatible, hear))
 
     def left_nothing(self) -> bool:
         """Nothing of it is there, and the database is as it was."""

@@ -82,10 +82,6 @@ def test_slots_and_prepared_transactions_that_would_stay_are_told(client: Client
     assert known(facts.followers(client)) == Followers((), (), ())
 
 
-def test_extensions_are_told(client: Client) -> None:
-    assert set(known(facts.extensions(client))) == {"plpgsql"}
-
-
 def test_sessions_are_told(server: Server, client: Client) -> None:
     with server.connected(client.reach.name, "SET application_name = 'shop-api'; SELECT 'hello';"):
         (session,) = known(sessions.sessions(client))

@@ -1,5 +1,6 @@
 """Stands in for a database, its migrations and a copy of it, where it is decided what becomes of the schema."""
 
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any, Self, cast
 
@@ -28,6 +29,7 @@ from lastgood.plan.draft import Draft, Schema
 from lastgood.plan.running import identify
 from lastgood.ports import Migrator
 from lastgood.run import schema
+from lastgood.run.lineage import User
 from tests.plans.builders import TARGET, World, history, image, image_id
 
 SPEC = DatabaseSpec(
@@ -166,7 +168,9 @@ def decided(
     two = Runnable(image("sha-two", pinned_digest=True), image_id("sha-two") if pulled else "")
     candidate = Candidate(seen.history[1], Evidence(), two, ())
     desk = DatabaseDesk(TARGET, spec, cast("Any", SimpleNamespace(process=None)), cast("Any", None), cast("Any", None))
-    return schema.decide(desk, draft, candidate, lambda _: None, down=down)
+    with ExitStack() as stack:
+        (found,) = schema.Course((User(desk, draft),), stack, lambda _: None, down=down).next((candidate,))
+        return found
 
 
 def untouched(found: Schema) -> bool:

@@ -52,10 +52,10 @@ def quarantined_at(repo: DeployRepo, commit: str) -> Fact[tuple[Quarantined, ...
     return readable(repo.blob(commit, NAME))
 
 
-def readable(content: bytes | None, name: str = NAME) -> Fact[tuple[Quarantined, ...]]:
+def readable(content: bytes | None) -> Fact[tuple[Quarantined, ...]]:
     """As `entries`, with the error as Unknown."""
     try:
-        return Known(entries(content, name))
+        return Known(entries(content))
     except ConfigError as error:
         return Unknown(error.what)
 

@@ -35,9 +35,9 @@ def start(desk: DatabaseDesk, which: tuple[Stopped, ...]) -> Failed | None:
     return _all(desk, which, "start")
 
 
-def unwell(desk: DatabaseDesk, which: tuple[Stopped, ...], longest: float = _LONGEST) -> str:
+def unwell(desk: DatabaseDesk, which: tuple[Stopped, ...]) -> str:
     """Wait until all of them run and their HEALTHCHECK, where they have one, passes; else what they do instead."""
-    end = time.monotonic() + longest
+    end = time.monotonic() + _LONGEST
     while True:
         said = _unwell(desk, which)
         if not said or time.monotonic() >= end:

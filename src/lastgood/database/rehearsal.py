@@ -129,12 +129,6 @@ class Copies(ExitStack):
         return copy, Rehearsal(snapshot.size, snapshot.seconds, loaded.elapsed, rows, Unknown("it was not started yet"))
 
 
-def rehearse(it: Rehearsing) -> Rehearsal:
-    """Do it all on a copy that is thrown away. Raises Refused where it cannot be done, or shows that it must not be."""
-    with Copies() as copies:
-        return copies.rehearse(it)
-
-
 def _filled(it: Rehearsing, live: Client, copy: Client) -> tuple[Backup, Ran]:
     """The copy filled by a backup, which is gone afterwards, whatever happens."""
     snapshot = _done("a copy of the database cannot be made", _snapshot(it.desk, live))

@@ -29,9 +29,7 @@ _MOVED: Final = frozenset({301, 302, 307, 308})
 _REPEATED: Final = frozenset({307, 308})  # the others may turn a POST into a GET
 _LOOPBACK: Final = re.compile(r"http://(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?(?:/|$)")
 _NEXT: Final = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next"?')
-_NO_LOGIN: Final = 401
 _FORBIDDEN: Final = 403
-_MISSING: Final = 404
 _TOO_MANY: Final = 429
 
 

@@ -22,13 +22,13 @@ _STAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-
 _ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)?)")
 
 
-def read(container: str, content: bytes, known: Iterable[str] = (), *, mine: bool = True, cap: int = CAP) -> Log:
+def read(container: str, content: bytes, known: Iterable[str] = (), *, mine: bool = True) -> Log:
     """The end of a log as lines; `known` are secrets to mask wherever they stand.
 
     Of each line the beginning is kept; what a terminal would act upon is taken out or escaped, binary as well.
     """
-    cut = len(content) > cap
-    text = content[-cap:]
+    cut = len(content) > CAP
+    text = content[-CAP:]
     if cut:
         text = text.partition(b"\n")[2] or text
     clean, _ = redact(_ESCAPES.sub(b"", text.replace(b"\r", b"")), known)

@@ -25,11 +25,6 @@ class Needed(msgspec.Struct, frozen=True):
         fits = self.image.tag and len(self.image.tag) <= _LONGEST
         return self.image.tag if fits else (self.image.digest or self.image_id).replace(":", "-")
 
-    @property
-    def pullable(self) -> bool:
-        """Whether the registry said that it can be pulled again."""
-        return self.registry == "there"
-
 
 class Leftover(msgspec.Struct, frozen=True):
     """A tag of ours on an image that is no longer needed. `last` where the image would go with it."""

@@ -68,9 +68,8 @@ class Client:
         stdin: bytes = b"",
         timeout: float = _QUICK,
         env: tuple[tuple[str, str], ...] = (),
-        user: str = "",
     ) -> Command:
-        """A program of PostgreSQL's, told where the database is. `user` is the container's user to run as.
+        """A program of PostgreSQL's, told where the database is.
 
         Raises OSError where a secret cannot be had, ValueError where it is no address.
         """
@@ -79,20 +78,19 @@ class Client:
         if self.reach.container:
             names = dict.fromkeys(name for name, _ in (*plain, *secret))
             passed = tuple(word for name in names for word in ("-e", name))
-            as_user = ("-u", user) if user else ()
             inside = ("--", self.reach.container, "sh", "-c", _INSIDE, "lastgood")
-            argv = ("docker", "exec", "-i", *as_user, *passed, *inside, *argv)
+            argv = ("docker", "exec", "-i", *passed, *inside, *argv)
         return Command(argv, self.reach.host, env=plain, timeout=timeout, stdin=stdin, secret_env=secret)
 
     def run(self, command: Command, *, lasting: bool = False) -> Completed:
         """Run a command; `lasting` ones are told to `on_start`."""
         return self.process.run(command, on_start=self.on_start if lasting else None)
 
-    def on_host(self, script: str, *arguments: str, stdin: bytes = b"", timeout: float = _QUICK) -> Completed:
+    def on_host(self, script: str, *arguments: str, timeout: float = _QUICK) -> Completed:
         """Run a constant program for the host's `sh`."""
         argv = ("sh", "-c", script, "lastgood", *arguments)
         env = (("LC_ALL", "C"),)  # the words of the tools tell what happened
-        return self.process.run(Command(argv, self.reach.host, env=env, stdin=stdin, timeout=timeout))
+        return self.process.run(Command(argv, self.reach.host, env=env, timeout=timeout))
 
     def address(self) -> dict[str, str]:
         """The variables for libpq, secrets among them. Raises OSError and ValueError as `command`."""

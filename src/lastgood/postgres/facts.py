@@ -91,7 +91,7 @@ def searched(client: Client) -> Fact[tuple[str | None, dict[tuple[str, str], tup
     return Known((schema, _by_name(rows)))
 
 
-def counts(client: Client, values: Iterable[tuple[str, str]] = (), *, timeout: float = _LONG) -> Fact[dict[str, int]]:
+def counts(client: Client, values: Iterable[tuple[str, str]] = ()) -> Fact[dict[str, int]]:
     """Exact numbers of rows of all tables, in one snapshot, by quoted name with schema (`public.orders`).
 
     `values` are further (table, column) pairs, both quoted, whose values that are not NULL are counted, by
@@ -100,7 +100,7 @@ def counts(client: Client, values: Iterable[tuple[str, str]] = (), *, timeout: f
     tables = ask(client, TABLES, list[tuple[str, bool]])
     if isinstance(tables, Unknown):
         return tables
-    return ask(client, counting(tables.value, values), dict[str, int], timeout=timeout)
+    return ask(client, counting(tables.value, values), dict[str, int], timeout=_LONG)
 
 
 def counting(tables: Iterable[tuple[str, bool]], values: Iterable[tuple[str, str]] = ()) -> str:
@@ -110,12 +110,6 @@ def counting(tables: Iterable[tuple[str, bool]], values: Iterable[tuple[str, str
     if not each:
         return "SELECT '{}'"
     return f"SELECT json_object_agg(name, count) FROM ({' UNION ALL '.join(each)}) AS counted (name, count)"  # noqa: S608 - built of the above
-
-
-def extensions(client: Client) -> Fact[dict[str, str]]:
-    """The versions of installed extensions by name."""
-    question = "SELECT coalesce(json_object_agg(extname, extversion), '{}') FROM pg_extension"
-    return ask(client, question, dict[str, str])
 
 
 def followers(client: Client) -> Fact[Followers]:

@@ -40,23 +40,22 @@ class Restored(msgspec.Struct, frozen=True):
     elapsed: float
 
 
-def strays(client: Client, path: str, kind: Format, *, timeout: float = 600.0) -> Failed | None:
+def strays(client: Client, path: str, kind: Format) -> Failed | None:
     """Why a plain dump must not be given to psql: it would go to another database, or call psql's own commands."""
     if kind is Format.CUSTOM:
         return None
-    done = client.on_host(_LOOK, _STRAYS, path, kind.value, timeout=timeout)
+    done = client.on_host(_LOOK, _STRAYS, path, kind.value, timeout=600.0)
     if not done.ok:
         return Failed(f"{path} cannot be read: {done.why()}")
     return Failed(f"{path} does more than fill one database: line {done.text.strip()}") if done.text.strip() else None
 
 
-def load(  # noqa: PLR0913 - each has a name of its own
+def load(
     client: Client,
     path: str,
     kind: Format,
     *,
     jobs: int = 2,
-    owners: bool = True,
     timeout: float = 6 * 3600.0,
 ) -> Ran | Failed:
     """Load a dump on the host into the client's own database, which should be empty; stops at the first error.
@@ -67,7 +66,7 @@ def load(  # noqa: PLR0913 - each has a name of its own
     if stray:
         return stray
     try:
-        command = _custom(client, path, jobs, owners=owners) if kind is Format.CUSTOM else _plain(client, path, kind)
+        command = _custom(client, path, jobs) if kind is Format.CUSTOM else _plain(client, path, kind)
     except (OSError, ValueError) as error:
         return Failed(str(error))
     done = client.run(msgspec.structs.replace(command, timeout=timeout), lasting=True)
@@ -79,7 +78,7 @@ def load(  # noqa: PLR0913 - each has a name of its own
 
 
 def restore_beside(  # noqa: PLR0913 - each has a name of its own
-    client: Client, path: str, kind: Format, side: str, *, run: str, jobs: int = 2, timeout: float = 6 * 3600.0
+    client: Client, path: str, kind: Format, side: str, *, run: str, jobs: int = 2
 ) -> Restored | Failed:
     """Make the database `side` of a dump, beside the client's own and alike in all that a dump does not hold.
 
@@ -92,7 +91,7 @@ def restore_beside(  # noqa: PLR0913 - each has a name of its own
     if isinstance(made, Failed):
         return made
     there = client.of(side)
-    ready = _ready(plan.maintenance, there, load(there, path, kind, jobs=jobs, timeout=timeout))
+    ready = _ready(plan.maintenance, there, load(there, path, kind, jobs=jobs))
     dressed = ready if isinstance(ready, Failed) else dress(plan.maintenance, side, plan.around)
     if isinstance(dressed, Failed):
         drop(plan.maintenance, side)
@@ -126,9 +125,9 @@ def _ready(maintenance: Client, there: Client, loaded: Ran | Failed) -> Restored
     return Restored(there.reach.name, numbers.value[there.reach.name], loaded.elapsed)
 
 
-def _custom(client: Client, path: str, jobs: int, *, owners: bool) -> Command:
+def _custom(client: Client, path: str, jobs: int) -> Command:
     # An empty name is the environment's: given here, one with `=` in it would be read as an address.
-    argv = ("pg_restore", "-w", "--exit-on-error", "-d", "", *(() if owners else ("--no-owner", "--no-privileges")))
+    argv: tuple[str, ...] = ("pg_restore", "-w", "--exit-on-error", "-d", "")
     if jobs > 1 and not client.reach.container:
         return client.command(*argv, "-j", str(jobs), path)
     if jobs > 1:

@@ -37,15 +37,6 @@ _MEGA = 1_000_000
 _QUICK: Final = 2_000_000_000  # bytes that are copied for a release that may never be tried: seconds, not minutes
 
 
-def decide(
-    desk: DatabaseDesk, draft: Draft, candidate: Candidate, tell: Callable[[str], None], *, down: bool = False
-) -> Schema:
-    """What becomes of the database for one candidate of one service: as `Course.next`."""
-    with ExitStack() as stack:
-        (found,) = Course((User(desk, draft),), stack, tell, down=down).next((candidate,))
-        return found
-
-
 class Course:
     """One database on its way back, round by round: each release is tried where the one before leaves it.
 
