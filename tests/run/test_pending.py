@@ -9,9 +9,13 @@ from lastgood.journal.store import Journal
 from lastgood.model.errors import Exit, LeaseHeld
 from lastgood.model.event import Event, RunEnded, StepDone, StepStarted
 from lastgood.model.plan import NothingToDo
+from lastgood.model.report import Health
+from lastgood.observe.world import observe
+from lastgood.plan.report import status
 from lastgood.run.pending import interrupted, ours, proven
 from tests.journal.sample import begun
-from tests.standin.world import Photo, World
+from tests.standin.fate import ANSWERS_500
+from tests.standin.world import PIN, Photo, World, values
 
 RUN = "20261122-174501-7f3a"
 STEP = StepStarted("1.verify")
@@ -43,6 +47,20 @@ def test_what_a_killed_run_put_there_must_not_be_called_rolled_back(bad: World) 
     bad.resume()
     with bad.desk() as desk:
         assert proven(made, desk.journal, desk.live) == made
+
+
+def test_what_a_killed_run_put_there_must_be_asked_for_as_the_release_that_it_is(world: World) -> None:
+    """It was pulled by its digest and has no verdict yet: only the registry can tell which release it is."""
+    world.build("v2", host=False)
+    world.commit({PIN: values("v2")}, "release v2")
+    world.ship("v3", ANSWERS_500)
+    killed(world, "after StepStarted 1.verify")
+    world.outside.clock.sleep(5)
+    with world.tools() as tools:
+        seen = observe(world.target, tools, (), 12)
+    said = status(world.target, seen)
+    assert [(look.ok, look.said) for look in seen.looks] == [(True, said.health_because)]
+    assert said.health is Health.HEALTHY
 
 
 def test_the_lease_of_a_killed_run_must_not_be_called_somebody_else_s(bad: World) -> None:

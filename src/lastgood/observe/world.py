@@ -56,10 +56,11 @@ def observe(target: Target, tools: Tools, judgements: tuple[Judgement, ...], dep
     judgements += theirs.answer()
     said = (*judgements, *from_trailers(target.name, history))
     seen = Observed(tip, history, len(found) <= depth and not tools.repo.shallow(), hosts, {}, (), judgements, lease)
-    looks = Asked(partial(looks_at, tools, seen))
-    registry = _ask_registry(tools, history, said)
-    seen = msgspec.structs.replace(seen, registry=registry, looks=looks.answer(), quarantine=quarantine)
-    return platforms.told(target, tools, seen)
+    expected, looks = _expected(seen), Asked(partial(looks_at, tools, seen))
+    seen = msgspec.structs.replace(seen, registry=_ask_registry(tools, history, said), quarantine=quarantine)
+    # Where only the registry could tell which release it is that runs, the probes were asked for another one.
+    looked = looks.answer() if _expected(seen) == expected else looks_at(tools, seen)
+    return platforms.told(target, tools, msgspec.structs.replace(seen, looks=looked))
 
 
 def _repository(target: Target, tools: Tools) -> str:
@@ -98,12 +99,15 @@ def _name(tip: Tip, history: tuple[Release, ...]) -> str:
 
 def looks_at(tools: Tools, seen: Observed) -> tuple[Look, ...]:
     """Probe what runs, expecting the release that it is: a container switched by digest does not name its tag."""
+    return probe(tools, _expected(seen), pins_containers(seen.hosts))
+
+
+def _expected(seen: Observed) -> Image:
     try:
         running = identify(seen)
     except Refused:  # a host cannot be seen; the probes still say what customers get
-        return probe(tools, Image(""), pins_containers(seen.hosts))
-    expected = running.image.image if running.image else Image("")
-    return probe(tools, expected, pins_containers(seen.hosts))
+        return Image("")
+    return running.image.image if running.image else Image("")
 
 
 def _ask_registry(
