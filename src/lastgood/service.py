@@ -127,7 +127,7 @@ class Service:
         schemas = partial(self._schemas, wish, tell)
         made, observed = plan(group, tools, self._said(group), wish, self._written(group, tools), schemas)
         if isinstance(made, NothingToDo):
-            return Planned(pending.proven(made, self.journal, self.live), "", {})
+            return Planned(pending.proven(made, self.journal, self.live, self.told), "", {})
         return Planned(made, made.digest, spelled.commands(made, group, tools), report.failing_of(group, observed))
 
     def _schemas(
@@ -170,7 +170,7 @@ class Service:
         desk = self._desk(group, tell)
         before = self.journal.latest(group.name)
         facts = partial(sight, desk, approved.plan)
-        with pending.ours(self.journal, self.live):
+        with pending.ours(self.journal, self.live, self._workshop.machine()):
             ended = executor.start(approved, desk, facts=facts, signature=signature, take_over=take_over, noted=noted)
         recorded = approved.plan.action == "rollback" and ended.exit is Exit.DONE
         self._landed(group, self.journal.latest(group.name), tell)
@@ -205,7 +205,7 @@ class Service:
 
     def untaken(self, group: Group) -> None:
         """Make sure that nobody acts: what runs may be a run's that goes on, or is in doubt. Raises LeaseHeld."""
-        with pending.ours(self.journal, self.live):
+        with pending.ours(self.journal, self.live, self._workshop.machine()):
             for target in group.members:
                 for host in target.hosts:
                     lease.free(self._workshop.files(host), SystemClock(), target.state, target.name)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from lastgood.journal import codec
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.errors import Exit, LeaseHeld
-from lastgood.model.event import Event, RunEnded, StepDone, StepStarted
+from lastgood.model.chain import Line
+from lastgood.model.errors import Exit, LeaseHeld, UsageError
+from lastgood.model.event import Entry, Event, RunEnded, StepDone, StepStarted
 from lastgood.model.plan import NothingToDo
 from lastgood.model.report import Health
 from lastgood.observe.world import observe
@@ -17,6 +19,7 @@ from tests.journal.sample import begun
 from tests.standin.fate import ANSWERS_500
 from tests.standin.world import PIN, Photo, World, values
 
+DONE = Exit.DONE
 RUN = "20261122-174501-7f3a"
 STEP = StepStarted("1.verify")
 
@@ -33,20 +36,35 @@ def killed(world: World, moment: str) -> str:
     return run.id
 
 
+def unknown(_: str) -> tuple[Line, ...]:
+    raise UsageError("no host knows it")
+
+
 def test_what_a_killed_run_put_there_must_not_be_called_rolled_back(bad: World) -> None:
     run, made = killed(bad, "after StepStarted 1.verify"), bad.plan()
     assert isinstance(made, NothingToDo)
     with bad.desk() as desk:
-        told = proven(made, desk.journal, desk.live)
+        told = proven(made, desk.journal, desk.live, unknown)
         assert (told.run, told.images) == (run, made.images)
         assert told.because == f"run {run}, which put v2 there, was interrupted in 1.verify and is not proven"
         assert told.next == (f"lastgood resume {run}",)
         with desk.live.executing(run):
-            goes_on = proven(made, desk.journal, desk.live)
+            goes_on = proven(made, desk.journal, desk.live, unknown)
         assert goes_on.because == f"run {run}, which put v2 there, goes on and is not proven yet"
     bad.resume()
     with bad.desk() as desk:
-        assert proven(made, desk.journal, desk.live) == made
+        assert proven(made, desk.journal, desk.live, unknown) == made
+
+
+def test_a_killed_run_that_another_machine_ended_must_be_as_good_as_done(bad: World) -> None:
+    run, made = killed(bad, "after StepStarted 1.verify"), bad.plan()
+    assert isinstance(made, NothingToDo)
+    with bad.desk() as desk:
+        before = desk.journal.lines(run)
+        there = [codec.line(entry) for entry in (*desk.journal.entries(run), Entry(run, 99, 99, RunEnded(DONE, "ok")))]
+        assert proven(made, desk.journal, desk.live, lambda _: tuple(there)) == made
+        assert proven(made, desk.journal, desk.live, lambda _: tuple(there[:-1])).next
+        assert desk.journal.lines(run) == before
 
 
 def test_what_a_killed_run_put_there_must_be_asked_for_as_the_release_that_it_is(world: World) -> None:
@@ -65,7 +83,7 @@ def test_what_a_killed_run_put_there_must_be_asked_for_as_the_release_that_it_is
 
 def test_the_lease_of_a_killed_run_must_not_be_called_somebody_else_s(bad: World) -> None:
     run = killed(bad, "after StepStarted capture.local")
-    with bad.desk() as desk, pytest.raises(LeaseHeld) as held, ours(desk.journal, desk.live):
+    with bad.desk() as desk, pytest.raises(LeaseHeld) as held, ours(desk.journal, desk.live, desk.machine):
         bad.rollback()
     assert held.value.what == f"Run {run} was interrupted in capture.local and is not proven; it still holds the lease."
     assert run in held.value.because[0]
@@ -74,10 +92,20 @@ def test_the_lease_of_a_killed_run_must_not_be_called_somebody_else_s(bad: World
     assert (bad.versions(), bad.lease()) == (["v3"], True)
 
 
+def test_a_run_that_another_machine_goes_on_with_must_be_somebody_else_s(bad: World) -> None:
+    killed(bad, "after StepStarted capture.local")
+    with (
+        bad.desk() as desk,
+        pytest.raises(LeaseHeld, match="Somebody else acts"),
+        ours(desk.journal, desk.live, "another laptop"),
+    ):
+        bad.rollback()
+
+
 def test_the_lease_of_a_run_that_is_not_known_here_must_stay_somebody_else_s(bad: World, tmp_path: Path) -> None:
     run = killed(bad, "after StepStarted capture.local")
     journal = Journal(f"{tmp_path}/journal.db")
-    with pytest.raises(LeaseHeld, match="Somebody else acts") as held, ours(journal, Live(str(tmp_path))):
+    with pytest.raises(LeaseHeld, match="Somebody else acts") as held, ours(journal, Live(str(tmp_path)), "laptop"):
         bad.rollback()
     assert held.value.run == run
 
@@ -90,7 +118,7 @@ def test_the_lease_of_a_run_that_is_not_known_here_must_stay_somebody_else_s(bad
         ((STEP, StepDone("1.verify", "it passed")), "was interrupted after 1.verify"),
         ((STEP, RunEnded(Exit.IN_DOUBT, "a host is silent")), "was interrupted in 1.verify"),
         ((STEP, RunEnded(Exit.MITIGATED, "not in git yet")), ""),
-        ((STEP, RunEnded(Exit.DONE, "it serves")), ""),
+        ((STEP, RunEnded(DONE, "it serves")), ""),
     ],
 )
 def test_where_a_run_was_interrupted_must_be_its_journal_s_word(

@@ -81,12 +81,14 @@ class InDoubt(LastgoodError):
 class LeaseHeld(LastgoodError):
     """Somebody else acts on this target.
 
-    `ran_out`: they gave no sign of life for longer than they said. `run` is theirs, empty where that is not known.
+    `ran_out`: they gave no sign of life for longer than they said. `run` is theirs, on `machine`; empty where that is
+    not known.
     """
 
     exit = Exit.LEASE_HELD
     ran_out = False
     run = ""
+    machine = ""
 
 
 class WorldMoved(LastgoodError):

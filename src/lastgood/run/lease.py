@@ -214,7 +214,7 @@ def _held(there: Lease, target: str, now: int) -> LeaseHeld:
         because=(there.shown(), term),
         next=("wait for it to end", f"{again(there.run, target, '--take-over')}   # if it died", advice),
     )
-    held.run, held.ran_out = there.run, left < 0
+    held.run, held.machine, held.ran_out = there.run, there.machine, left < 0
     return held
 
 

@@ -1,14 +1,16 @@
 """Runs that wait to be taken up again."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from lastgood.journal import codec
 from lastgood.journal.fold import fold
 from lastgood.journal.live import Live
 from lastgood.journal.store import Journal
-from lastgood.model.errors import Exit, LeaseHeld, UsageError
+from lastgood.model.chain import Line
+from lastgood.model.errors import Exit, LastgoodError, LeaseHeld, UsageError
 from lastgood.model.event import StepState
 from lastgood.model.plan import NothingToDo
 
@@ -32,10 +34,16 @@ def interrupted(run_id: str, journal: Journal, live: Live) -> str:
     return f"was interrupted after {list(run.steps)[-1]}" if run.steps else "was interrupted before its first step"
 
 
-def proven(nothing: NothingToDo, journal: Journal, live: Live) -> NothingToDo:
-    """The same, unless the run that put there what runs is not over: then nobody has seen yet that it is good."""
+def proven(nothing: NothingToDo, journal: Journal, live: Live, told: Callable[[str], tuple[Line, ...]]) -> NothingToDo:
+    """The same, unless the run that put there what runs is not over: then nobody has seen yet that it is good.
+
+    `told` are the run's lines as its hosts have them: another machine may have brought it to its end.
+    """
     run, names = nothing.run, ", ".join(image.image.name for image in nothing.images)
-    if run and (where := interrupted(run, journal, live)):
+    where = interrupted(run, journal, live) if run else ""
+    if where and _over(run, told):
+        return nothing
+    if where:
         because, then = f"{where} and is not proven", f"lastgood resume {run}"
     elif run and journal.entries(run) and live.alive(run):
         because, then = "goes on and is not proven yet", f"lastgood show {run}"
@@ -44,17 +52,25 @@ def proven(nothing: NothingToDo, journal: Journal, live: Live) -> NothingToDo:
     return msgspec.structs.replace(nothing, because=f"run {run}, which put {names} there, {because}", next=(then,))
 
 
+def _over(run_id: str, told: Callable[[str], tuple[Line, ...]]) -> bool:
+    try:
+        ended = fold([codec.read(line) for line in told(run_id)]).ended
+    except (LastgoodError, ValueError):  # nobody else knows of it
+        return False
+    return ended is not None and ended.exit is not Exit.IN_DOUBT
+
+
 @contextlib.contextmanager
-def ours(journal: Journal, live: Live) -> Iterator[None]:
+def ours(journal: Journal, live: Live, machine: str) -> Iterator[None]:
     """Say so where the lease that is in the way is that of a run which stopped half-way on this machine."""
     try:
         yield
     except LeaseHeld as held:
-        where = interrupted(held.run, journal, live) if held.run else ""
+        where = interrupted(held.run, journal, live) if held.run and held.machine == machine else ""
         if not where:
             raise
         said = f"Run {held.run} {where} and is not proven; it still holds the lease."
         because = (*held.because[:1], "nothing was touched now: that run is to be brought to its end first")
         told = LeaseHeld(said, because=because, next=(f"lastgood resume {held.run}",))
-        told.run, told.ran_out = held.run, held.ran_out
+        told.run, told.machine, told.ran_out = held.run, held.machine, held.ran_out
         raise told from held
