@@ -26,7 +26,7 @@ def retire(outbox: Outbox, now: int) -> None:
         return
     with outbox.at_once():  # looked at again: somebody may have met one meanwhile
         for run in tuple(_gone(outbox, now)):
-            outbox.drop(run, (f"{_ASK}{run}", f"ack:{run}/", f"seen:{run}/"))
+            outbox.drop(run, (f"{_ASK}{run}", f"ack:{run}", f"seen:{run}"))
 
 
 def _gone(outbox: Outbox, now: int) -> Iterator[str]:

@@ -190,10 +190,11 @@ class Outbox:
         return not posts or (posts[-1:] != newest and all(over))
 
     def drop(self, run: str, notes: Iterable[str]) -> None:
-        """Forget every post about a run, and what was kept by names that begin so."""
+        """Forget every post about a run, and what was kept by these names, or by one with a `/` and more behind it."""
+        which = "name = ?1 OR substr(name, 1, length(?1) + 1) = ?1 || '/'"
         with self._writing() as db:
             db.execute("DELETE FROM posts WHERE run = ?", (run,))
-            db.executemany("DELETE FROM notes WHERE substr(name, 1, length(?1)) = ?1", [(one,) for one in notes])
+            db.executemany(f"DELETE FROM notes WHERE {which}", [(one,) for one in notes])  # noqa: S608 - our own words
 
     def holds(self, name: str, message: Message) -> bool:
         """Whether a destination was given the message, whatever became of it."""
