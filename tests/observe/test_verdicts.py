@@ -1,51 +1,20 @@
 """What one machine has judged every other one knows by the hosts, and nothing else from there counts."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
+from hostplace import NOW, HostPlace
 
-from lastgood.effects.files import LocalFiles
 from lastgood.model.release import Grade, Image, Judgement
-from lastgood.model.target import Target
 from lastgood.observe import verdicts
-from lastgood.ports import Files, Tools
-from tests.standin.clock import NANO, Clock
 
-NOW = 1_800_000_000
 GOOD = Judgement("shop/prod", Image("r/shop", "v1"), Grade.VERIFIED, NOW - 60, "run-1", "passed the gate")
 BAD = Judgement("shop/prod", Image("r/shop", "v2"), Grade.BAD, NOW - 30, "run-1", "http 500", "http 500")
 
 
-class Silent(LocalFiles):
-    def read(self, path: str) -> bytes | None:
-        raise OSError(5, "no answer", path)
-
-
-@dataclass
-class Place:
-    """A target on hosts; one that is called `silent` does not answer."""
-
-    root: Path
-    hosts: tuple[str, ...] = ("local",)
-    clock: Clock = field(default_factory=lambda: Clock(NOW * NANO))
-
-    @property
-    def target(self) -> Target:
-        given: dict[str, object] = {"name": "shop/prod", "service": "shop", "env": "prod", "hosts": self.hosts}
-        given |= {"state": str(self.root), "place": Target.place}
-        return cast("Target", type("Given", (), given)())
-
-    @property
-    def tools(self) -> Tools:
-        return cast("Tools", self)
-
-    @staticmethod
-    def files(host: str) -> Files:
-        return Silent() if host == "silent" else LocalFiles()
-
+class Place(HostPlace):
     @property
     def file(self) -> Path:
         return Path(verdicts.path(self.target))
@@ -55,10 +24,6 @@ class Place:
 
     def finds(self, *own: Judgement) -> tuple[Judgement, ...]:
         return verdicts.elsewhere(self.target, self.tools, own)
-
-    def writes(self, *lines: bytes) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 @pytest.fixture
@@ -125,3 +90,10 @@ def test_a_host_that_does_not_answer_must_be_named_and_take_nothing_away(place: 
     place.hosts = ("local", "silent")
     assert place.leaves(GOOD) == ("silent: no answer",)
     assert place.finds() == (GOOD,)
+
+
+def test_a_line_that_was_cut_off_must_take_no_other_with_it(place: Place) -> None:
+    place.leaves(GOOD)
+    place.file.write_bytes(place.file.read_bytes() + b'{"target": "shop/pr')
+    place.leaves(BAD)
+    assert place.finds() == (GOOD, BAD)

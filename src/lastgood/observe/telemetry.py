@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import msgspec
 
@@ -12,14 +12,13 @@ from lastgood.model.facts import Fact, Known, Unknown
 from lastgood.model.situation import Log, Watched
 from lastgood.model.telemetry import Reading, Recorded, Routing, Span
 from lastgood.model.text import sanitise
-from lastgood.observe.together import Asked
+from lastgood.observe.together import Asked, answer_by
 from lastgood.ports import Telemetry, Tools
 from lastgood.record.redact import without
 
 _NANO = 1_000_000_000
 _LONGEST = 300
 _MOST = 256 * 1024  # bytes: taking secrets out of more takes longer than a run should wait
-T = TypeVar("T")
 Readings: TypeAlias = dict[str, Fact[Reading]]
 
 
@@ -37,24 +36,15 @@ class Asking:
 
     def answers(self) -> Readings:
         """What there is by the end; waits for it."""
-        return {name: _answer(one, self._end) for name, one in self._asked.items()}
+        return {name: answer_by(one, self._end) for name, one in self._asked.items()}
 
 
 def checks(sources: dict[str, Telemetry], seconds: float) -> dict[str, Fact[str]]:
     """What every source says of itself, within so many seconds."""
     end = time.monotonic() + seconds
     asked = {name: Asked(source.check) for name, source in sources.items()}
-    found = {name: _answer(one, end) for name, one in asked.items()}
+    found = {name: answer_by(one, end) for name, one in asked.items()}
     return {name: fact if isinstance(fact, Unknown) else fact.value for name, fact in found.items()}
-
-
-def _answer(one: Asked[T], end: float) -> Fact[T]:
-    """The answer by a moment of the monotonic clock. A defect in one source must not take the others' answers away."""
-    try:
-        found = one.within(max(0.0, end - time.monotonic()))
-    except Exception as error:  # noqa: BLE001 - as said
-        return Unknown(f"{type(error).__name__}: {error}")
-    return Unknown("no answer in time") if found is None else Known(found)
 
 
 def watched(found: Readings) -> tuple[Watched, ...]:

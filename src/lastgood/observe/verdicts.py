@@ -10,24 +10,23 @@ from typing import Final
 import msgspec
 
 from lastgood.model.errors import LastgoodError
-from lastgood.model.release import Grade, Image, Judgement
-from lastgood.model.target import Target, shown
+from lastgood.model.release import Grade, Judgement
+from lastgood.model.target import Target
 from lastgood.model.text import sanitise
+from lastgood.observe import left
 from lastgood.observe.together import together
-from lastgood.ports import Files, Tools
+from lastgood.ports import Tools
 
 _DAY: Final = 24 * 3600
 _NEWEST: Final = 500
 _LONGEST: Final = 300
 _CONCLUSIVE: Final = frozenset({Grade.VERIFIED, Grade.BAD})
-_AHEAD: Final = 300
-_NANO: Final = 1_000_000_000
 
 
 def elsewhere(target: Target, tools: Tools, own: Sequence[Judgement]) -> tuple[Judgement, ...]:
     """The verdicts of other machines than this one, whose `own` are known. A host that does not answer tells none."""
     known = {one.run for one in own}
-    latest = tools.clock.now() // _NANO + _AHEAD  # what a clock that is wrong dates later would outweigh all to come
+    latest = left.latest(tools.clock)
     found = together([partial(_tried, tools, host, target) for host in target.hosts])
     return tuple(dict.fromkeys(one for each in found for one in each if one.run not in known and one.at <= latest))
 
@@ -38,7 +37,7 @@ def leave(target: Target, tools: Tools, hosts: Sequence[str], said: Iterable[Jud
     What a host has heard already it is told again once a day, so that a check each minute fills no disk.
     """
     wanted = [one for one in said if one.grade in _CONCLUSIVE]
-    return tuple(filter(None, together([partial(_left, tools, host, target, wanted) for host in hosts])))
+    return left.on_each(hosts, partial(_left, tools, target, wanted))
 
 
 def path(target: Target) -> str:
@@ -46,20 +45,15 @@ def path(target: Target) -> str:
     return target.place("verdicts", "jsonl")
 
 
-def _left(tools: Tools, host: str, target: Target, wanted: Sequence[Judgement]) -> str:
-    try:
-        files = tools.files(host)
-        there, news = _read(files, target), list[Judgement]()
-        for one in wanted:
-            if not _heard((*there, *news), one):
-                news.append(one)
-        if news:
-            files.append(path(target), b"".join(msgspec.json.encode(one) + b"\n" for one in news))
-    except OSError as error:
-        return f"{shown(host)}: {sanitise(error.strerror or str(error))}"
-    except LastgoodError as error:
-        return f"{shown(host)}: {sanitise(error.what)}"
-    return ""
+def _left(tools: Tools, target: Target, wanted: Sequence[Judgement], host: str) -> None:
+    files = tools.files(host)
+    content = files.read(path(target)) or b""
+    there, news = _read(content, target), list[Judgement]()
+    for one in wanted:
+        if not _heard((*there, *news), one):
+            news.append(one)
+    if news:
+        left.add(files, path(target), content, news)
 
 
 def _heard(there: Sequence[Judgement], one: Judgement) -> bool:
@@ -69,25 +63,23 @@ def _heard(there: Sequence[Judgement], one: Judgement) -> bool:
 
 def _tried(tools: Tools, host: str, target: Target) -> tuple[Judgement, ...]:
     try:
-        return _read(tools.files(host), target)
+        return _read(tools.files(host).read(path(target)) or b"", target)
     except (OSError, LastgoodError):
         return ()
 
 
-def _read(files: Files, target: Target) -> tuple[Judgement, ...]:
+def _read(content: bytes, target: Target) -> tuple[Judgement, ...]:
     """The newest ones, oldest first. Anybody on the host may have written there: what is no verdict is passed over."""
-    lines = (files.read(path(target)) or b"").splitlines()[-_NEWEST:]
-    found = (_line(line) for line in lines)
+    found = (_line(line) for line in content.splitlines()[-_NEWEST:])
     return tuple(one for one in found if one and one.target == target.name and one.grade in _CONCLUSIVE)
 
 
 def _line(line: bytes) -> Judgement | None:
     try:
         one = msgspec.json.decode(line, type=Judgement)
-        whole = Image.parse(str(one.image)) == one.image  # it becomes part of commands
-    except ValueError:  # of msgspec as well
+    except ValueError:  # of UTF-8 as well
         return None
-    if not whole:
+    if not left.whole(one.image):  # it becomes part of commands
         return None
     because, signature, run = (sanitise(text)[:_LONGEST] for text in (one.because, one.signature, one.run))
     return msgspec.structs.replace(one, because=because, signature=signature, run=run)
