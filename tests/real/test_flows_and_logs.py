@@ -1,8 +1,9 @@
 """What customers can do decides whether a release is good, and what its logs say after that is told."""
 
 import signal
+from collections.abc import Mapping
 
-from operating import ROLLBACK, begin, lease_file, lines
+from operating import ROLLBACK, begin, journal, lease_file, lines
 from shop import API, PIN, Shop
 
 from lastgood.model.errors import Exit
@@ -26,15 +27,22 @@ BREAKS = """\
         base: "{url}"
         steps: [{{post: /api/orders, json: {{quantity: 1}}, expect: {{status: 500}}}}]
     walk_back:"""
+BREAKS_ANEW = """\
+      - name: an order without a number is no order
+        kind: http
+        base: "{url}"
+        steps: [{{post: /api/orders, json: {{item: tea}}, expect: {{status: 500}}}}]
+    walk_back:"""
 
 
 def flow(shop: Shop, text: str) -> None:
     shop.configure("    walk_back:", text.format(url=shop.world.url, item="tea"))
 
 
-def finding(shop: Shop) -> str:
-    """What the watch over the logs found, by the newest run's record."""
-    watches = [line.event for line in lines(shop) if line.kind == "step-done" and line.event["step"] == "1.watch"]
+def finding(shop: Shop, on: Mapping[str, str] | None = None) -> str:
+    """What the watch over the logs found, by the newest run's record on a machine."""
+    record = journal((on or shop.world.env)["XDG_STATE_HOME"])
+    watches = [line.event for line in record if line.kind == "step-done" and line.event["step"] == "1.watch"]
     return str(watches[-1]["seen"])
 
 
@@ -61,7 +69,7 @@ def test_a_release_that_is_healthy_but_in_which_customers_cannot_buy_must_be_gon
     assert "flow-2.verify-order-and-see-it.json" in kept
 
 
-def test_error_messages_that_neither_release_showed_before_must_be_named_once_and_then_be_known(shop: Shop) -> None:
+def test_new_error_messages_must_be_named_once_and_then_be_known_to_every_machine(shop: Shop) -> None:
     shop.ships("good-1", "http-500")
     flow(shop, BREAKS)
     shop.fails_with(500)
@@ -73,8 +81,19 @@ def test_error_messages_that_neither_release_showed_before_must_be_named_once_an
     shop.fails_with(500)
     shop.rollback(ends=Exit.DONE)
     assert shop.serves("good-1")
-    assert finding(shop) == "logs read: no new error messages"
+    assert finding(shop) == "logs read: no new error messages (what it showed earlier is known from this machine)"
     assert points(shop)["logs-watched"] == "done"
+    flow(shop, BREAKS_ANEW)
+    shop.ships("http-500")  # once more
+    shop.fails_with(500)
+    colleague = shop.another_machine()
+    said = shop.rollback(ends=Exit.DONE, on=colleague)
+    assert shop.serves("good-1")
+    assert finding(shop, on=colleague) == (
+        "logs read: 1 new error message: KeyError: 'quantity' (1 x)"
+        " (what it showed earlier is known from local; 2 kinds of it from hosts alone)"
+    )
+    assert said["logs"] == [{"service": API, "new": 1, "before": ["local"], "hosts_alone": 2}]
 
 
 def test_a_release_that_fails_while_its_logs_are_watched_must_not_be_called_good(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from lastgood.model.event import Entry, Run, RunEnded
 from lastgood.model.plan import AnyPlan
 from lastgood.record.timeline import Line
 from lastgood.record.timeline import lines as timeline
+from lastgood.record.watches import LogWatch, watches
 from lastgood.service import Teller
 
 # What these exit codes promise, "nothing was touched", no longer holds once a run was begun.
@@ -37,6 +38,7 @@ class RunReport(msgspec.Struct, frozen=True):
     next: tuple[str, ...]
     plan: str
     evidence: str
+    logs: tuple[LogWatch, ...]
     timeline: tuple[Line, ...]
 
 
@@ -97,12 +99,13 @@ def reported(entries: Sequence[Entry], ended: RunEnded | None) -> RunReport:
         next=ended.next if ended else (),
         plan=run.consent.plan_digest,
         evidence=_evidence(run),
+        logs=watches(run),
         timeline=timeline(entries),
     )
 
 
 def _nothing(target: str, ended: RunEnded) -> RunReport:
-    return RunReport("", target, "", ended.exit, ended.what, ended.because, ended.next, "", "", ())
+    return RunReport("", target, "", ended.exit, ended.what, ended.because, ended.next, "", "", (), ())
 
 
 def _evidence(run: Run) -> str:

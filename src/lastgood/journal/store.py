@@ -209,15 +209,15 @@ class Journal:
         )
         return tuple(_judgement(entry, entry.event) for entry in read if isinstance(entry.event, Judged))
 
-    def log_errors(self, target: str, besides: str) -> tuple[LogErrors, ...]:
-        """What the logs of the releases of `target` (`service/env`) showed when runs `besides` one read them."""
+    def log_errors(self, target: str, besides: str) -> tuple[tuple[str, LogErrors], ...]:
+        """What logs of releases of `target` (`service/env`) showed, with the run that read them; none of `besides`."""
         read = self._entries(
             "SELECT run, seq, at, kind, event FROM events WHERE kind = 'log-errors' AND target = ? AND run <> ?"
             " ORDER BY at DESC, run DESC, seq DESC",
             target,
             besides,
         )
-        return tuple(entry.event for entry in read if isinstance(entry.event, LogErrors))
+        return tuple((entry.run, entry.event) for entry in read if isinstance(entry.event, LogErrors))
 
     def position(self, run: str = "") -> int:
         """How far the journal goes: the number of its last line over all runs, or of the first one of `run`; 0 if none.

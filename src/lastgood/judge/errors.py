@@ -16,6 +16,7 @@ MOST: Final = 40
 _LONGEST: Final = 200
 _NEAR: Final = 80
 _SERVER_ERROR: Final = 500
+_ANSWERED: Final = re.compile(r"a request was answered with 5\d\d", re.ASCII)
 # What loggers and runtimes write where something failed; a level that is said decides (QUIET).
 _ERROR: Final = re.compile(
     r"\b(?:errors?|fatal|panic(?:ked)?|traceback|critical|segfault|segmentation fault|uncaught|unhandled|emerg)\b"
@@ -69,7 +70,14 @@ def signature(text: str) -> str:
     """A message without what varies from one of its kind to the next."""
     for pattern in _VARIES:
         text = pattern.sub("#", text)
-    return " ".join(text.split()).lstrip("# ")[:_LONGEST]
+    return " ".join(text.split()).lstrip("# ")[:_LONGEST].rstrip()
+
+
+def is_signature(text: str) -> bool:
+    """Whether text from elsewhere can be what `errors` calls a kind by; nothing a terminal would act upon is."""
+    if not text.isprintable() or not 0 < len(text) <= _LONGEST:
+        return False
+    return text == signature(text) or _ANSWERED.fullmatch(text) is not None
 
 
 def _read(line: Line) -> ErrorLine | None:

@@ -48,7 +48,6 @@ from lastgood.model.step import (
     WatchStep,
 )
 from lastgood.observe.together import together
-from lastgood.observe.verdicts import leave
 from lastgood.plan.moves import End, host_of, lost, mixed
 from lastgood.plan.verdicts import verdicts
 from lastgood.plan.walk import next_move
@@ -59,6 +58,7 @@ from lastgood.run.desk import Desk
 from lastgood.run.doing import Doing, FirstLook, Sights
 from lastgood.run.evidence import Witnessed, discreet
 from lastgood.run.leases import Leases
+from lastgood.run.passing import passed_on
 from lastgood.run.record import SEARCHED
 from lastgood.run.steps import happened, strangers
 from lastgood.run.trail import Trail
@@ -272,16 +272,6 @@ class _Execution:
                 return self._conclude(run, self._silent(error))
             self._take(move.steps)
 
-    def _pass_on(self, run: Run) -> None:
-        """Leave the verdicts where every other machine finds them. That it cannot be done is said, and no more."""
-        silent = lost(run)
-        hosts = [host for host in run.plan.hosts if host not in silent]
-        for target in self._desk.group.members:
-            newest_first = self._desk.journal.judgements(target.name)
-            mine = [one for one in reversed(newest_first) if one.run == self._run]
-            for why in leave(target, self._desk.tools[target.service], hosts, mine):
-                self._append(Said(f"the verdict is not known to other machines: {why}"))
-
     def _intend(self, steps: Sequence[Step]) -> None:
         """The intents, here and on the hosts. Raises InDoubt where a host is silent, LeaseHeld where it was taken."""
         alone = fold(self._entries).plan.alone
@@ -383,7 +373,8 @@ class _Execution:
             for judged in verdicts(run):
                 if judged not in said:
                     self._append(judged)
-            self._pass_on(run)
+            for why in passed_on(run, tuple(self._entries), self._desk):
+                self._append(Said(why))
         ended = RunEnded(end.exit, end.what, end.because, end.next)
         self._append(ended)
         with contextlib.suppress(LastgoodError):  # how it ended is known here; the host is told what it can be told

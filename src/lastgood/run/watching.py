@@ -20,10 +20,12 @@ from lastgood.model.gate import Failed
 from lastgood.model.situation import Log
 from lastgood.model.step import WatchStep
 from lastgood.model.text import sanitise
-from lastgood.observe import symptoms
+from lastgood.observe import kinds, symptoms
+from lastgood.observe.kinds import Answers
 from lastgood.observe.visits import SECONDS
 from lastgood.plan.gate import Question, limits
 from lastgood.run import caching
+from lastgood.run.before import Before, before
 from lastgood.run.doing import Doing
 from lastgood.run.doing import seen as _seen
 from lastgood.run.evidence import from_outside, keep
@@ -34,20 +36,26 @@ _NANO: Final = 1_000_000_000
 _NAMED: Final = 3
 _SHOWN: Final = 100
 _SLICE: Final = 5.0
+_PATIENCE: Final = 2.0
+"""Seconds that hosts are still waited for, which were asked at the beginning, once the logs are read."""
 
 
 def watched(step: WatchStep, doing: Doing) -> StepDone | StepFailed:
     """Wait, see that it still passes, and read the logs. Raises nothing for what the world does."""
+    hosts = tuple(host for host in step.hosts if host not in doing.lost)
+    asking = kinds.Asking(doing.target, doing.tools, hosts)
     picture = Picture(doing.tools, min(SECONDS, max(PATIENCE, step.seconds))) if step.seconds else None
     _wait(step, doing)
     outside = from_outside(step.id, doing)
     if picture:
         keep(doing, picture.files("page-after"))
     keep(doing, outside())
-    hosts = tuple(host for host in step.hosts if host not in doing.lost)
     try:
         fallen = _fallen(step, doing, hosts) if step.seconds else None
-        return fallen or _told(step, doing, symptoms.logs(doing.tools, {host: _seen(host, doing) for host in hosts}))
+        if fallen:
+            return fallen
+        logs = symptoms.logs(doing.tools, {host: _seen(host, doing) for host in hosts})
+        return _told(step, doing, logs, asking.answers(_PATIENCE))
     except LastgoodError as error:
         said = " ".join((error.what, *error.because))
         return StepDone(step.id, f"the logs cannot be read: {said}", {UNREAD: said})
@@ -83,21 +91,22 @@ def _fallen(step: WatchStep, doing: Doing, hosts: Sequence[str]) -> StepFailed |
     return None
 
 
-def _told(step: WatchStep, doing: Doing, logs: Fact[tuple[Log, ...]]) -> StepDone:
+def _told(step: WatchStep, doing: Doing, logs: Fact[tuple[Log, ...]], told: Answers) -> StepDone:
     if isinstance(logs, Unknown):
         return StepDone(step.id, f"the logs cannot be read: {logs.reason}", {UNREAD: logs.reason})
     begun = doing.run.started // _NANO if doing.run.plan.action == "restart" else 0
     after = errors.errors(logs.value, since=begun)
     earlier = errors.errors(logs.value, until=begun) if begun else ()
-    before, bad = _before(step, doing), _left(doing)
+    past, bad = before(step, doing, told, log=bool(begun)), _left(doing)
     doing.note(LogErrors(step.id, doing.target.name, step.image.image, after))
-    _keep(step, doing, {"before": before, "bad": bad, "after": after})
-    found = errors.new(after, before or (), bad or (), earlier)
+    unread_here = errors.new(after, past.own or (), bad or (), earlier)
+    alone = past.heard_of(unread_here)
+    found = errors.new(unread_here, alone)
+    _keep(step, doing, past, {"bad": bad, "after": after, "new": found, "from_hosts_alone": alone})
     how = f"logs watched for {spoken(step.seconds)}" if step.seconds else "logs read"
-    if not found:
-        return StepDone(step.id, f"{how}: no new error messages", {NEW: "0"})
-    unsure = "" if before is not None or begun else " (what it showed earlier is not known)"
-    return StepDone(step.id, f"{how}: {_named(found)}{unsure}", {NEW: str(len(found))})
+    what = _named(found) if found else "no new error messages"
+    said = f"{how}: {what} ({past.told(len(alone))})"
+    return StepDone(step.id, said, {NEW: str(len(found)), **past.details(len(alone))})
 
 
 def _named(found: Sequence[ErrorLine]) -> str:
@@ -120,14 +129,9 @@ def _left(doing: Doing) -> tuple[ErrorLine, ...] | None:
     return errors.errors(logs) if logs else None
 
 
-def _before(step: WatchStep, doing: Doing) -> tuple[ErrorLine, ...] | None:
-    """What this machine knows that the release showed whenever it ran before; None where it knows nothing."""
-    known = doing.desk.journal.log_errors(doing.target.name, besides=doing.run.id)
-    mine = [one.found for one in known if one.image.same(step.image.image)]
-    return errors.merged(mine) if mine else None
-
-
-def _keep(step: WatchStep, doing: Doing, told: dict[str, tuple[ErrorLine, ...] | None]) -> None:
+def _keep(step: WatchStep, doing: Doing, past: Before, told: dict[str, tuple[ErrorLine, ...] | None]) -> None:
+    """Before, bad and after, beside each other; what is null was not known."""
     if doing.run.plan.action == "check":
         return
-    keep(doing, {f"errors-{step.id}.json": msgspec.json.format(msgspec.json.encode(told), indent=2)})
+    whole = {"before": past.own, "before_by_hosts": past.heard, "hosts_silent": past.silent, **told}
+    keep(doing, {f"errors-{step.id}.json": msgspec.json.format(msgspec.json.encode(whole), indent=2)})
