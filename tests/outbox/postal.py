@@ -1,5 +1,6 @@
 """A journal, an outbox beside it, and destinations that a test holds in its hands."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -20,19 +21,25 @@ from lastgood.outbox.escalation import Contact, escalate
 from lastgood.outbox.postman import Destination, World, deliver
 from lastgood.outbox.store import Outbox
 from lastgood.ports import Outside
+from tests.standin.held import LONG
 
 NANO = 1_000_000_000
 MACHINE = "laptop"
 
 
 class Moved(SystemClock):
-    """The clock, moved by so many seconds."""
+    """The time at which it was made, a microsecond more at each look, moved by so many seconds.
+
+    On a busy machine a second passes anywhere, and what is due would be it sooner or later than a test means.
+    """
 
     def __init__(self) -> None:
         self.by = 0.0
+        self._begun = time.time_ns()
+        self._looks = itertools.count(1)
 
     def now(self) -> int:
-        return time.time_ns() + int(self.by * NANO)
+        return self._begun + next(self._looks) * 1000 + int(self.by * NANO)
 
 
 @dataclass
@@ -87,7 +94,7 @@ class Postal:
             collect(journal, outbox, wanted, self.here, self.clock.now())
             escalate(journal, outbox, self.contacts, self.here, self.clock.now())
 
-    def delivers(self, seconds: float = 5.0, *, all_of_them: bool = False) -> tuple[str, ...]:
+    def delivers(self, seconds: float = LONG / 2, *, all_of_them: bool = False) -> tuple[str, ...]:
         world = World(PlainHttp(), LocalSecrets(LocalProcess(), {}), self.clock, self.alive.__contains__)
         there = [one.destination() for one in self.told]
         return deliver(self.path, there, world, seconds, all_of_them=all_of_them)

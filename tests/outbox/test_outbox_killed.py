@@ -35,7 +35,7 @@ def test_a_process_killed_after_the_other_side_took_it_must_leave_it_doubtful(
     mark = tmp_path / "mark"
     dying = multiprocessing.get_context("fork").Process(target=_killed_while_sending, args=(tmp_path, mark))
     dying.start()
-    dying.join(30)
+    dying.join(120)
     assert (mark.read_text(), dying.exitcode) == ("arrived", -signal.SIGKILL)
     assert postal.fates() == ["sending", "waiting"]
     postal.works()
@@ -175,7 +175,7 @@ def test_a_process_killed_anywhere_must_lose_nothing_and_repeat_only_what_it_say
         postal.journal.close()
         dying = multiprocessing.get_context("fork").Process(target=_dying, args=(folder, arrived, at))
         dying.start()
-        dying.join(30)
+        dying.join(120)
         first = arrived.read_text().split()
         postal.works()
         told = [*first, *again.keys]
