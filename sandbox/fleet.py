@@ -21,7 +21,7 @@ from sandbox.registry import Registry, copy_storage, free_port
 from sandbox.releases import API, WEB, release
 from sandbox.repo import Repo
 from sandbox.run import SandboxError, fetch, run, wait_until
-from sandbox.world import OK, TAKEN, Shipped
+from sandbox.world import OK, Shipped, taken
 
 SAME_AS = {HOME_GO: API, HOME_WEB: WEB}  # their releases are the shop's by another name
 MEMBERS = {HOME_GO: "api", HOME_WEB: "web"}
@@ -83,7 +83,7 @@ class FleetWorld:
             try:
                 return cls._built(name, layout, keep=keep)
             except SandboxError as error:
-                if TAKEN not in str(error) or not tries_left:
+                if not taken(error) or not tries_left:
                     raise
         raise AssertionError  # the last try returns or raises
 

@@ -1,5 +1,8 @@
 """A registry in a container of its own, on a port of 127.0.0.1 that it keeps when it stops and starts."""
 
+import fcntl
+import functools
+import os
 import random
 import shutil
 import socket
@@ -15,14 +18,37 @@ from sandbox.run import docker, status, wait_until
 PORTS = range(20000, 30000)  # below the kernel's own choice, so that a stopped part keeps its port
 
 
+_GIVEN: set[int] = set()
+
+
 def free_port() -> int:
-    """Returns a port of 127.0.0.1 that nobody listens on."""
+    """Returns a port of 127.0.0.1 that nobody listens on, and that is given to nobody else while this process lives."""
     while True:
         port = random.choice(PORTS)  # noqa: S311 - no secret
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+        if port not in _GIVEN and _reserved(port) and _silent(port):
+            _GIVEN.add(port)
+            return port
+
+
+def _reserved(port: int) -> bool:
+    """Locks a port's byte of a file that all clones share: between a look at a port and its use lies a second or so."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _reservations() -> int:
+    """Opens that file once: a process that closes any descriptor of a file loses all its locks there."""
+    paths.machine().mkdir(parents=True, exist_ok=True)
+    return os.open(paths.machine() / "ports.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _silent(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @dataclass(frozen=True)

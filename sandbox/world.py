@@ -23,7 +23,13 @@ from sandbox.run import SandboxError, docker, fetch, run, status, wait_until
 MEMBERS = {API: "api", WEB: "web"}
 HEALTH = {API: "/api/health", WEB: "/version.json"}
 OK = 200
-TAKEN = "port is already allocated"  # another world was given the same port between our look and our use of it
+# Somebody took the port between our look and our use of it: another container, or any other program.
+TAKEN = ("port is already allocated", "address already in use")
+
+
+def taken(error: SandboxError) -> bool:
+    """Whether something could not be set up because a port of it was taken."""
+    return any(words in str(error) for words in TAKEN)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class World:
             try:
                 return cls._built(name, web=web, replicas=replicas, keep=keep)
             except SandboxError as error:
-                if TAKEN not in str(error) or not tries_left:
+                if not taken(error) or not tries_left:
                     raise
         raise AssertionError  # the last try returns or raises
 
@@ -205,7 +211,7 @@ class World:
         code, body = self.answer(service, timeout)
         return str(json.loads(body)["version"]) if code == OK else None
 
-    def wait_serving(self, service: str, tag: str, within: float = 30) -> None:
+    def wait_serving(self, service: str, tag: str, within: float = 90) -> None:
         """Waits until customers are answered by a version."""
         wait_until(lambda: self.serving(service) == tag, f"{service} serves {tag}", within)
 
