@@ -88,7 +88,7 @@ def test_ctrl_c_must_leave_nothing(here: Path) -> None:
         for _ in range(3):
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(60)
                 break
         assert process.poll() == 3
     assert left(here) == []

@@ -90,7 +90,7 @@ def test_a_lock_that_is_not_had_in_time_is_told_with_who_holds_it(server: Server
     assert (blocker.application, blocker.relation, blocker.mode) == ("report", "public.orders", "AccessShareLock")
     assert blocker.query == "SELECT count(*) FROM orders;"
     assert blocker.state == "idle in transaction"
-    ran(execute(orders, "ALTER TABLE orders DROP COLUMN note", lock_timeout=2))
+    ran(execute(orders, "ALTER TABLE orders DROP COLUMN note", lock_timeout=60))
 
 
 def test_a_statement_that_takes_too_long_is_another_error_than_a_lock(client: Client) -> None:

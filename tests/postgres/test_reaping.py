@@ -17,11 +17,12 @@ def stopped(server: Server, client: Client, how: str) -> None:
 def test_a_session_that_does_not_end_leaves_it_unknown_and_one_that_ends_late_is_waited_for(
     server: Server, orders: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_REAP_SECONDS", 0.3)
     held = f"SET application_name = '{orders.application}'; BEGIN; DELETE FROM orders;"  # noqa: S608 - ours
     with server.connected(orders.reach.name, held):
         stopped(server, orders, "STOP")
-        answer = sessions.reap(orders, orders.reach.name)
+        with monkeypatch.context() as patch:
+            patch.setattr(sessions, "_REAP_SECONDS", 0.3)
+            answer = sessions.reap(orders, orders.reach.name)
         assert isinstance(answer, Unknown)
         assert answer.reason == "a session of ours does not end"
         assert server.sessions(orders.application) == 1

@@ -19,7 +19,7 @@ from lastgood.postgres.restore import load
 
 @pytest.fixture
 def made(orders: Client) -> Iterator[Scratch]:
-    run = f"t{orders.mark}"
+    run = f"t{os.getpid()}-{orders.mark}"
     ran(execute(orders, "GRANT SELECT ON orders TO careful"))
     found = scratch.make(orders, run)
     assert isinstance(found, Scratch), found
@@ -51,9 +51,10 @@ def test_a_backup_is_restored_into_a_throw_away_server(orders: Client, made: Scr
 
 
 def test_a_server_that_does_not_start_leaves_nothing(orders: Client) -> None:
-    refused = failed(scratch.make(orders, "unlucky", network="no-such-network"))
+    run = f"unlucky-{os.getpid()}"
+    refused = failed(scratch.make(orders, run, network="no-such-network"))
     assert "the throw-away server does not start" in refused.reason
-    assert "unlucky" not in known(scratch.leftovers(orders))
+    assert run not in known(scratch.leftovers(orders))
 
 
 def test_without_a_container_it_is_a_database_of_the_same_server(

@@ -1,5 +1,6 @@
 """Which release's migrations explain a schema, and whether the table of a clean database is right."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -20,9 +21,9 @@ SETS = {"dbmate": dbmate(*SHOP), "goose": goose(*SHOP)}
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, worker_id: str) -> str:
     """The name of everything throw-away of this test."""
-    named = SimpleNamespace(token_hex=lambda _: f"test-{worker_id}")
+    named = SimpleNamespace(token_hex=lambda _: f"test-{worker_id}-{os.getpid()}")
     monkeypatch.setattr("lastgood.database.resolve.secrets", named)
-    return f"resolve-test-{worker_id}"
+    return f"resolve-{named.token_hex(8)}"
 
 
 def test_a_clean_and_right_version_needs_nothing(db: Database, run: str) -> None:
