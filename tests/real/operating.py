@@ -53,7 +53,7 @@ class Session:
         self._process = process
         self._state = env["XDG_STATE_HOME"]
 
-    def begun(self, step: str, within: float = 60) -> str:
+    def begun(self, step: str, within: float = 180) -> str:
         """Waits until the journal has the intent of the step; returns the run's id."""
         wait_until(lambda: self._over() or self._is_at(step), f"the run is at {step}", within=within, every=0.01)
         assert self._is_at(step), f"it ended without {step}: {self.end()}"
@@ -71,9 +71,18 @@ class Session:
     def gets(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    @contextmanager
+    def sleeping(self) -> Iterator[None]:
+        """It stands still, with all that it holds, inside the block."""
+        self.gets(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.gets(signal.SIGCONT)
+
     def end(self) -> Ended:
         """Waits for its own end."""
-        out, err = self._process.communicate(timeout=120)
+        out, err = self._process.communicate(timeout=240)
         return Ended(self._process.returncode, out, err)
 
     def _over(self) -> bool:
@@ -141,7 +150,7 @@ class Stall:
         script.write_text(f"#!/bin/sh\n{act}\n{stop}\n{finish}\n")
         script.chmod(0o755)
 
-    def reached(self, within: float = 60) -> None:
+    def reached(self, within: float = 180) -> None:
         """Waits until it stands still."""
         wait_until(self._reached.is_dir, f"{self._program} stands still", within, every=0.01)
 

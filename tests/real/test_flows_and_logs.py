@@ -8,7 +8,7 @@ from shop import API, PIN, Shop
 
 from lastgood.model.errors import Exit
 from lastgood.model.release import Grade
-from sandbox.run import fetch
+from sandbox.run import docker, fetch
 
 GREETS = """\
     flows:
@@ -98,13 +98,17 @@ def test_new_error_messages_must_be_named_once_and_then_be_known_to_every_machin
 
 def test_a_release_that_fails_while_its_logs_are_watched_must_not_be_called_good(shop: Shop) -> None:
     shop.configure("watch: 0s", "watch: 8s")
-    shop.commits("flaky")
-    shop.ships("http-500")
-    said = shop.rollback(ends=Exit.NEEDS_HUMAN)
-    assert "passed the gate, and does not any more" in str(said)
-    assert shop.judgements()[shop.tag("flaky")].grade is Grade.INCONCLUSIVE
-    assert shop.runs("flaky")
-    assert shop.world.pinned(API) == shop.tag("flaky")  # git says what runs, good or not
+    shop.ships("good-1", "http-500")
+    with begin(shop, *ROLLBACK) as session:
+        session.begun("1.watch")
+        (container,) = shop.running()
+        docker("kill", "--signal", "STOP", container.container)  # it runs, and answers nobody any more
+        ended = session.end()
+    assert ended.code == Exit.NEEDS_HUMAN, ended.said
+    assert "passed the gate, and does not any more" in ended.said
+    assert shop.judgements()[shop.tag("good-1")].grade is Grade.INCONCLUSIVE
+    assert shop.runs("good-1")
+    assert shop.world.pinned(API) == shop.tag("good-1")  # git says what runs, good or not
 
 
 def test_whoever_is_tired_of_watching_must_be_able_to_end_it_without_any_doubt(shop: Shop) -> None:

@@ -6,6 +6,12 @@ from shop import API, ENV, Shop
 from lastgood.model.errors import Exit
 
 
+def patient(shop: Shop) -> None:
+    """The gate has time for somebody who stands still in it."""
+    edit(shop, "window: 1s", "window: 4s")
+    edit(shop, "limit: 25s", "limit: 120s")
+
+
 def test_of_two_operators_at_once_one_wins_and_the_other_is_told_who_acts(shop: Shop) -> None:
     bad_release_in_production(shop)
     with (
@@ -25,10 +31,11 @@ def test_of_two_operators_at_once_one_wins_and_the_other_is_told_who_acts(shop: 
 
 def test_a_second_operator_is_kept_out_while_the_first_one_s_release_is_being_verified(shop: Shop) -> None:
     bad_release_in_production(shop)
-    edit(shop, "window: 1s", "window: 10s")
+    patient(shop)
     with begin(shop, *ROLLBACK) as first:
         run = first.begun("1.verify")
-        told = says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())
+        with first.sleeping():
+            told = says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD, on=shop.another_machine())
         assert run in told
         assert first.end().code == Exit.DONE
     assert shop.serves("good-1")
@@ -36,21 +43,22 @@ def test_a_second_operator_is_kept_out_while_the_first_one_s_release_is_being_ve
 
 def test_two_calls_on_one_machine_are_kept_apart_too(shop: Shop) -> None:
     bad_release_in_production(shop)
-    edit(shop, "window: 1s", "window: 10s")
+    patient(shop)
     with begin(shop, *ROLLBACK) as first:
         run = first.begun("1.verify")
-        assert run in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
+        with first.sleeping():
+            assert run in says_no(shop, *ROLLBACK, ends=Exit.LEASE_HELD)
         assert first.end().code == Exit.DONE
     assert shop.serves("good-1")
 
 
 def test_status_says_who_acts(shop: Shop) -> None:
     bad_release_in_production(shop)
-    edit(shop, "window: 1s", "window: 10s")
     with begin(shop, *ROLLBACK) as first:
         run = first.begun("1.verify")
-        assert run in shop.does("status", API, ENV)["lease"]
-        first.end()
+        with first.sleeping():
+            assert run in shop.does("status", API, ENV)["lease"]
+        first.dies()
 
 
 def test_a_lease_whose_holder_is_gone_can_be_taken_over_and_the_old_run_stays_out(shop: Shop) -> None:
