@@ -39,7 +39,7 @@ def terminal(deploy_repo: Path) -> Callable[..., "pexpect.spawn[str]"]:
             cwd=str(ROOT),
             env={**os.environ, "LASTGOOD_REPO": str(deploy_repo), **env},
             encoding="utf-8",
-            timeout=30,
+            timeout=120,
             dimensions=(60, 160),
         )
 

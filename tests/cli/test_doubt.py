@@ -18,6 +18,7 @@ from lastgood.model.errors import ConsentNeeded, GitUnavailable, NeedsHuman
 from lastgood.model.target import Group
 from lastgood.run.planning import Wish
 from tests.judge.corpus import cases
+from tests.standin.held import LONG
 
 GROUP = Group("shop-api", "prod", (cast("Any", "shop-api/prod"),))
 
@@ -60,6 +61,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> None:
         return desk.answer()
 
     monkeypatch.setattr(examining, "diagnose", looked)
+    monkeypatch.setattr(doubt, "SECONDS", LONG / 2)  # it is there at once, and a busy machine is not
 
 
 def settled(desk: Desk, wish: Wish | None = None, *, asking: bool = False, anyway: bool = False) -> list[str]:

@@ -46,8 +46,11 @@ def test_a_browser_that_hangs_must_not_be_waited_for_and_the_page_by_http_count(
         ["process", "registry_http", "files", "credentials", "repo", "engine", "pin", "registry"]
     )
     tools = Tools(http=Web(), clock=SystemClock(), probes=(Probe(),), browser=Hangs(), **unused)  # type: ignore[arg-type] # only these are asked
-    with not_held():
-        said = examine(Ward(TARGET, tools, unseen, None, ()), 0.5)
+    for seconds in (0.5, 5.0, 25.0):  # more where the machine is too busy for the page
+        with not_held():
+            said = examine(Ward(TARGET, tools, unseen, None, ()), seconds)
+        if said.evidence:
+            break
     OVER.set()
     assert any(one.said == f"{URL} is blank: it shows nothing and loads nothing" for one in said.evidence)
     unseen_there = "whether the page's scripts run without errors: no answer within "

@@ -53,8 +53,11 @@ def test_one_that_hangs_must_be_unknown_and_the_others_still_tell() -> None:
         telemetry = staticmethod(lambda _seconds: {"metrics": Source(), "hung": Source(LONG)})
 
     given = cast("Any", Given())
-    with not_held():
-        found = examine(Ward(given, cast("Tools", Only()), blind, None, ()), 1.0)
+    for seconds in (1.0, 5.0, 25.0):  # more where the machine is too busy for the other
+        with not_held():
+            found = examine(Ward(given, cast("Tools", Only()), blind, None, ()), seconds)
+        if found.evidence:
+            break
     assert [one.said for one in found.evidence] == ["50.0% of requests fail"]
     assert found.since == Known(BEGIN - 585)
     assert "hung: no answer in time" in found.unknown

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.standin.held import LONG
+
 PASSWORD = "hunter2-hunter2"  # noqa: S105 - typed into a form of this server alone
 ESC = "\x1b"
 
@@ -44,6 +46,8 @@ PAGES = {
 class Server(ThreadingHTTPServer):
     """Serves `PAGES`; `asked` are the paths, in order."""
 
+    request_queue_size = 128  # a browser opens several connections at once
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
@@ -67,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         if path == "/never":
-            self.server.over.wait(30)
+            self.server.over.wait(LONG)
         self.send_response(500 if path == "/api/orders" else 200 if path in PAGES else 404)
         self.send_header("Content-Type", "text/javascript" if path.endswith(".js") else "text/html")
         self.end_headers()

@@ -1,6 +1,7 @@
 """Words for tests of commands on a host."""
 
 import contextlib
+import os
 import threading
 import time
 from pathlib import Path
@@ -33,6 +34,11 @@ def within(seconds: float, path: Path) -> bool:
     return path.exists()
 
 
+def mine(needle: str) -> str:
+    """An argument that no process of another test process has, be it the same test in another clone."""
+    return f"{needle}-{os.getpid()}"
+
+
 def running(needle: str) -> list[int]:
     """Live processes with `needle` as an argument."""
     found = []
@@ -43,7 +49,7 @@ def running(needle: str) -> list[int]:
     return found
 
 
-def gone(needle: str, seconds: float = 5) -> bool:
+def gone(needle: str, seconds: float = 60) -> bool:
     end = time.monotonic() + seconds
     while running(needle) and time.monotonic() < end:
         time.sleep(0.02)

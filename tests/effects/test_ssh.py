@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from remotely import at, gone, hold, running, together, within
+from remotely import at, gone, hold, mine, running, together, within
 from sshd import Server, shell_of
 
 from lastgood.effects.hosts import Processes
@@ -165,9 +165,9 @@ def test_lines_must_come_while_the_program_runs_and_the_report_must_not_be_among
 
 def test_a_command_over_its_time_must_be_ended_on_the_host(server: Server, processes: Processes) -> None:
     with not_held():
-        done = processes.run(hold(server, "held-over-time", timeout=1))
+        done = processes.run(hold(server, mine("held-over-time"), timeout=1))
     assert (done.status, done.failure, done.loose) == (None, "killed after 1 s", False)
-    assert gone("held-over-time", 0)
+    assert gone(mine("held-over-time"), 0)
 
 
 def test_a_program_that_ignores_sigterm_must_be_ended_all_the_same(server: Server) -> None:
@@ -175,21 +175,23 @@ def test_a_program_that_ignores_sigterm_must_be_ended_all_the_same(server: Serve
 
     ssh = SshProcess(LocalProcess(), server.host, patience=0.3)
     try:
-        done = ssh.run(at(server, "sh", "-c", "trap '' TERM; while :; do sleep 1; done", "deaf-to-term", timeout=1))
+        done = ssh.run(
+            at(server, "sh", "-c", "trap '' TERM; while :; do sleep 1; done", mine("deaf-to-term"), timeout=1)
+        )
     finally:
         ssh.close()
     assert (done.status, done.loose) == (None, False)
-    assert gone("deaf-to-term", 20)
+    assert gone(mine("deaf-to-term"), 20)
 
 
 def test_an_interrupted_command_must_be_ended_on_the_host(server: Server, processes: Processes) -> None:
     def interrupt(_line: str) -> None:
         raise KeyboardInterrupt
 
-    command = at(server, "sh", "-c", "echo go; sleep 60; :", "interrupted-one")
+    command = at(server, "sh", "-c", "echo go; sleep 60; :", mine("interrupted-one"))
     with pytest.raises(KeyboardInterrupt):
         processes.run(command, on_line=interrupt)
-    assert gone("interrupted-one", 0)
+    assert gone(mine("interrupted-one"), 0)
 
 
 def test_nothing_must_have_run_where_the_child_could_not_be_noted(
@@ -210,8 +212,8 @@ _KILLED = """
 import sys
 from lastgood.effects.hosts import Processes
 from lastgood.model.command import Command
-script = "sh -c 'sleep 60; :' orphaned-one & touch $1; wait"
-command = Command(("sh", "-c", script, "orphaned-one", sys.argv[2]), sys.argv[1])
+script = "sh -c 'sleep 60; :' $0 & touch $1; wait"
+command = Command(("sh", "-c", script, sys.argv[3], sys.argv[2]), sys.argv[1])
 processes = Processes()
 folder = lambda: processes.ssh(sys.argv[1]).connection._folder
 processes.run(command, on_start=lambda child: print(child.mark, folder(), flush=True))
@@ -221,18 +223,19 @@ processes.run(command, on_start=lambda child: print(child.mark, folder(), flush=
 def test_what_a_killed_lastgood_left_must_be_found_by_its_mark(
     server: Server, processes: Processes, tmp_path: Path
 ) -> None:
-    argv = (sys.executable, "-c", _KILLED, server.host, str(tmp_path / "runs"))
+    orphaned = mine("orphaned-one")
+    argv = (sys.executable, "-c", _KILLED, server.host, str(tmp_path / "runs"), orphaned)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as killed:
         assert killed.stdout is not None
         mark, folder = killed.stdout.readline().split()
-        assert within(10, tmp_path / "runs")
+        assert within(60, tmp_path / "runs")
         killed.send_signal(signal.SIGKILL)
-    assert running("orphaned-one")
+    assert running(orphaned)
     other = Child(0, 0, ("sh",), server.host, "0" * 32)
     assert processes.reap(other, 0)
-    assert running("orphaned-one")
+    assert running(orphaned)
     assert processes.reap(Child(0, 0, ("sh",), server.host, mark), 0.2)
-    assert gone("orphaned-one", 0)
+    assert gone(orphaned, 0)
     shutil.rmtree(folder)  # its maker is dead
 
 
@@ -245,7 +248,7 @@ def test_reaping_must_wait_for_what_ends_by_itself(server: Server, processes: Pr
         kwargs={"on_start": lambda child: marks.append(child.mark)},
     )
     running_one.start()
-    assert within(10, tmp_path / "begun")
+    assert within(60, tmp_path / "begun")
     assert processes.reap(Child(0, 0, ("sh",), server.host, marks[0]), 20)
     assert (tmp_path / "done").exists()
     running_one.join()

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from remotely import at, gone, running, together, within
+from remotely import at, gone, mine, running, together, within
 from sshd import Server
 
 from lastgood.effects.hosts import Processes
@@ -74,17 +74,17 @@ def test_a_connection_that_breaks_in_the_middle_must_be_told_and_the_next_comman
 ) -> None:
     answers: list[Completed] = []
     script = f"touch {tmp_path}/begun; until [ -e {tmp_path}/cut ]; do sleep 0.02; done"
-    command = at(fresh, "sh", "-c", script, "cut-off-one")
+    command = at(fresh, "sh", "-c", script, mine("cut-off-one"))
     children: list[Child] = []
     asking = threading.Thread(target=lambda: answers.append(processes.run(command, on_start=children.append)))
     asking.start()
-    assert within(10, tmp_path / "begun")
+    assert within(60, tmp_path / "begun")
     fresh.signal_sessions(signal.SIGKILL)
     (tmp_path / "cut").touch()
     asking.join()
     assert (answers[0].status, answers[0].failure) == (None, "the connection to ssh://shop was lost")
     assert not answers[0].loose
-    assert gone("cut-off-one", 0)
+    assert gone(mine("cut-off-one"), 0)
     assert processes.run(at(fresh, "true")).ok
     assert fresh.logins() == 2
 
@@ -93,15 +93,15 @@ def test_what_may_still_run_on_a_host_that_vanished_must_be_called_loose(
     fresh: Server, processes: Processes, tmp_path: Path
 ) -> None:
     answers: list[Completed] = []
-    command = at(fresh, "sh", "-c", f"touch {tmp_path}/begun; sleep {LONG:.0f}", "loose-one")
+    command = at(fresh, "sh", "-c", f"touch {tmp_path}/begun; sleep {LONG:.0f}", mine("loose-one"))
     asking = threading.Thread(target=lambda: answers.append(processes.run(command, on_start=lambda _: None)))
     asking.start()
-    assert within(10, tmp_path / "begun")
+    assert within(60, tmp_path / "begun")
     fresh.stop()
     asking.join()
     assert (answers[0].status, answers[0].loose) == (None, True)
-    assert running("loose-one")
-    for pid in running("loose-one"):
+    assert running(mine("loose-one"))
+    for pid in running(mine("loose-one")):
         os.kill(pid, signal.SIGKILL)
 
 

@@ -22,7 +22,7 @@ from lastgood.model.facts import Known, Unknown
 from lastgood.model.message import Delivered, Failed, Kind, Message
 from lastgood.model.target import Adapter
 from lastgood.ports import Outside
-from tests.standin.held import not_held
+from tests.standin.held import LONG, not_held
 from tests.standin.services import Answer, Asked, Service
 from tests.standin.told import HOSTILE, RUN, message
 
@@ -103,7 +103,7 @@ def mail(post: Post, password: str = PASSWORD, port: int = 0) -> str:
     return f"mailto://lastgood:{password}@127.0.0.1:{port or post.port}/?{given}"
 
 
-def member(*urls: str, seconds: float = 5.0) -> Any:
+def member(*urls: str, seconds: float = LONG / 2) -> Any:
     given = {f"URL{number}": url for number, url in enumerate(urls)}
     raw = {"urls": [f"env:{name}" for name in given]}
     outside = Outside(PlainHttp(), LocalSecrets(LocalProcess(), given), BEGAN.at, seconds)
@@ -111,7 +111,7 @@ def member(*urls: str, seconds: float = 5.0) -> Any:
     return catalog.notifier("notifiers", Adapter("apprise", options), outside)
 
 
-def tell(*urls: str, told: Message = BEGAN, ref: str = "", again: bool = False, seconds: float = 5.0) -> Any:
+def tell(*urls: str, told: Message = BEGAN, ref: str = "", again: bool = False, seconds: float = LONG / 2) -> Any:
     return member(*urls, seconds=seconds).deliver(told, ref, again=again)
 
 

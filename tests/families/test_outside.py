@@ -20,7 +20,7 @@ from lastgood.model.message import Delivered, Failed, Kind
 from lastgood.model.target import Adapter
 from lastgood.outside.bounded import Bounded
 from lastgood.ports import Notifier, Outside
-from tests.standin.held import not_held
+from tests.standin.held import LONG, not_held
 from tests.standin.notifiers import SIGNING, AppriseApi, Bot, Silences, Sink
 from tests.standin.real import Real, services
 from tests.standin.services import Asked, Service
@@ -72,7 +72,7 @@ class Bench:
         self.case = case
         self.service = service
 
-    def member(self, seconds: float = 5.0, env: dict[str, str] | None = None) -> Notifier:
+    def member(self, seconds: float = LONG / 2, env: dict[str, str] | None = None) -> Notifier:
         given = {"TOKEN": Service.TOKEN, "SIGNING": SIGNING} if env is None else env
         http = Bounded(PlainHttp(), time.monotonic() + seconds)
         outside = Outside(http, LocalSecrets(LocalProcess(), given), BEGAN.at + 60 * 10**9)
@@ -80,7 +80,7 @@ class Bench:
         options = msgspec.convert(raw, catalog.options(self.case.family, self.case.kind))
         return catalog.notifier(self.case.family, Adapter(self.case.kind, options), outside)
 
-    def tell(self, told: Any = BEGAN, ref: str = "", *, again: bool = False, seconds: float = 5.0) -> Any:
+    def tell(self, told: Any = BEGAN, ref: str = "", *, again: bool = False, seconds: float = LONG / 2) -> Any:
         return self.member(seconds).deliver(told, ref, again=again)
 
 

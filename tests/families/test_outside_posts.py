@@ -25,6 +25,7 @@ from lastgood.outbox.postman import Destination, World, deliver
 from lastgood.outbox.store import Outbox
 from lastgood.ports import Http, Response
 from tests.standin.clock import NANO, Clock
+from tests.standin.held import LONG
 from tests.standin.notifiers import SIGNING
 from tests.standin.services import Asked, Service
 
@@ -63,12 +64,12 @@ class Box:
         to = Destination(Subscription("here", frozenset(Kind)), make, state)
         secrets = LocalSecrets(LocalProcess(), GIVEN if env is None else env)
         world = World(http or PlainHttp(), secrets, Clock(BEGAN.at + 60 * NANO))
-        return deliver(self.path, [to], world, 10, all_of_them=True)
+        return deliver(self.path, [to], world, LONG / 2, all_of_them=True)
 
     def killed(self) -> None:
         dying = multiprocessing.get_context("fork").Process(target=self.works, args=(Kills(),))
         dying.start()
-        dying.join(30)
+        dying.join(120)
         assert dying.exitcode == -signal.SIGKILL
 
     def fates(self) -> list[Fate]:

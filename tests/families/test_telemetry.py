@@ -19,7 +19,7 @@ from lastgood.model.target import Adapter
 from lastgood.model.telemetry import Figure, Reading, Span
 from lastgood.outside.bounded import Bounded
 from lastgood.ports import Outside, Telemetry
-from tests.standin.held import not_held
+from tests.standin.held import LONG, not_held
 from tests.standin.services import Service
 from tests.standin.watchers import NANO, LokiApi, PrometheusApi, TraefikApi, Watcher, balancer
 
@@ -76,7 +76,7 @@ class Bench:
         self.case = case
         self.service = service
 
-    def member(self, seconds: float = 5.0, token: str | None = Service.TOKEN, **options: Any) -> Telemetry:
+    def member(self, seconds: float = LONG / 2, token: str | None = Service.TOKEN, **options: Any) -> Telemetry:
         env = {} if token is None else {"TOKEN": token}
         outside = Outside(
             Bounded(PlainHttp(), time.monotonic() + seconds), LocalSecrets(LocalProcess(), env), time.time_ns()

@@ -71,7 +71,7 @@ class Deploy:
 
     def run(self, *argv: str, at: Path | None = None, env: dict[str, str] | None = None) -> Done:
         done = subprocess.run(
-            argv, cwd=at or self.laptop, env={**self.env, **(env or {})}, capture_output=True, check=False, timeout=60
+            argv, cwd=at or self.laptop, env={**self.env, **(env or {})}, capture_output=True, check=False, timeout=240
         )
         return Done(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 

@@ -6,7 +6,7 @@ from lastgood.observe.together import Asked, together
 
 
 def test_questions_must_be_asked_at_the_same_time_and_answered_in_their_order() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def ask(name: str) -> str:
         both.wait()
@@ -42,4 +42,4 @@ def test_a_question_that_fails_must_not_keep_the_others_from_being_asked() -> No
 
     with pytest.raises(ValueError):  # noqa: PT011 - the very error of the question
         together([fail, asked.set])
-    assert asked.wait(10)
+    assert asked.wait(60)

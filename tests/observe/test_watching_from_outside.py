@@ -46,12 +46,15 @@ def tools(**sources: Source) -> Tools:
 
 def test_who_is_late_or_breaks_must_take_nothing_away_from_the_others() -> None:
     sources = {"a": Source(None), "b": Source(ZeroDivisionError("x")), "c": Source(Reading({Figure.REQUESTS: SERIES}))}
-    with not_held():
-        found = Asking(tools(**sources), SPAN, 0.5).answers()
+    for seconds in (0.5, 5.0, 25.0):  # more where the machine is too busy for the others
+        with not_held():
+            found = Asking(tools(**sources), SPAN, seconds).answers()
+        if Unknown("no answer in time") not in (found["b"], found["c"]):
+            break
     assert found["a"] == Unknown("no answer in time")
     assert found["b"] == Unknown("ZeroDivisionError: x")
     assert found["c"] == Known(Reading({Figure.REQUESTS: SERIES}))
-    assert checks({"a": sources["a"], "c": sources["c"]}, 0.5) == {
+    assert checks({"a": sources["a"], "c": sources["c"]}, seconds) == {
         "a": Unknown("no answer in time"),
         "c": Known("fine"),
     }

@@ -199,14 +199,14 @@ class Varnish(Cdn):
     PROGRAM: Final = (
         "import os, sys, urllib.request as u\n"
         "k = os.environ['CDN_KEY']\n"
-        "try: u.urlopen(u.Request(sys.argv[1], method='PURGE', headers={'X-Key': k}), timeout=5)\n"
+        "try: u.urlopen(u.Request(sys.argv[1], method='PURGE', headers={'X-Key': k}), timeout=60)\n"
         "except OSError as e: sys.exit(str(e) + ' with ' + k)\n"
     )
 
     @property
     def options(self) -> dict[str, object]:
         run = ["python3", "-c", self.PROGRAM, f"{self.url}/"]
-        return {"run": run, "secrets": {"CDN_KEY": "env:CDN_TOKEN"}, "timeout": "5s"}
+        return {"run": run, "secrets": {"CDN_KEY": "env:CDN_TOKEN"}, "timeout": "60s"}
 
     def is_api(self, asked: Asked) -> bool:
         return asked.method == "PURGE"

@@ -51,6 +51,7 @@ class Service(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # a connection that finds no room is tried again after a second
     TOKEN: Final = "tk_s3cret0123456789"  # noqa: S105 - the stand-in's
 
     def __init__(self) -> None:

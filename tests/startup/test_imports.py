@@ -52,7 +52,7 @@ def imported(place: Path, *argv: str, more: dict[str, str] | None = None) -> tup
         env=kept | home | (more or {}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     lines = done.stderr.splitlines()
