@@ -3,9 +3,17 @@ import signal
 import threading
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox import setting
 
+# The same examples each time, unless somebody asks for others, and as much time for each as a busy machine takes.
+_STEADY = settings(
+    deadline=None,
+    database=None,
+    derandomize="LASTGOOD_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 _SLOW = ("tests/fleet/", "tests/real/", "tests/sandbox/", "tests/run/")
 
 
@@ -18,6 +26,8 @@ def pytest_configure() -> None:
     setting.GATE = setting.GATE.replace("window: 2s", "window: 1s")  # as long as three passes take
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings.register_profile("steady", _STEADY)
+    settings.load_profile("steady")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -73,7 +73,7 @@ def _merge(world: World, rng: random.Random, number: int) -> None:
         world.git(work, "merge", "--abort")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_the_tree_must_be_that_of_git_revert_or_both_must_conflict(world: World, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - a history, not a secret
