@@ -179,14 +179,17 @@ def clear(folder: str) -> None:
 
 
 def _of(folder: str) -> Iterator[int]:
-    """All other processes that were given the folder: by their environment, Chromium's by their arguments as well."""
-    given, named = b"TMPDIR=" + os.fsencode(folder), b"=" + os.fsencode(folder)
+    """All other processes that were given the folder: by their environment, Chromium's by their arguments as well.
+
+    Chromium's helpers write a title over both, with spaces between the arguments and nothing left of the environment.
+    """
+    place = os.fsencode(folder)
+    given, named = b"TMPDIR=" + place, re.compile(rb"(?:^|[\0 ])--[\w-]+=" + re.escape(place))
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                mine = any(word.startswith(b"--") and named in word for word in words)
-                if mine or given in (entry / "environ").read_bytes().split(b"\0"):
+                titled = named.search((entry / "cmdline").read_bytes())
+                if titled or given in (entry / "environ").read_bytes().split(b"\0"):
                     yield int(entry.name)
 
 
