@@ -94,7 +94,7 @@ class LocalProcess:
         gone and others of its group live on: nothing tells for certain whose they are.
         """
         gone = _gone_within(child, patience)
-        for number, seconds in ((signal.SIGTERM, self._patience), (signal.SIGKILL, 2.0)):
+        for number, seconds in ((signal.SIGTERM, self._patience), (signal.SIGKILL, 10.0)):
             if not gone and _is(child):
                 _signal(child.pid, number)
                 gone = _gone_within(child, seconds)
