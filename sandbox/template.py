@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox import images, oci, paths, rootfs
@@ -58,18 +59,27 @@ def _fill(bases: dict[str, oci.Layer]) -> None:
 
 
 def _warm() -> None:
-    """Pulls each service once, and keeps it by a name of ours: no world has to pull the base layers again."""
-    kept = {service: f"{images.PREFIX}/{service}:{folder().name}" for service in (API, WEB)}
-    if all(images.present(name) for name in kept.values()):
+    """Pulls each release once, and keeps it by a name of ours.
+
+    So no world has to pull the base layers again; and none that goes takes an image along that another one is pulling
+    at that very moment, of which the engine would then have the name and nothing else.
+    """
+    kept = {release: f"{images.PREFIX}/{release.service}:{folder().name}-{release.tag}" for release in RELEASES}
+    form = "{{.Repository}}:{{.Tag}}"
+    there = docker("image", "ls", "--filter", f"reference={images.PREFIX}/*", "--format", form).splitlines()
+    missing = [(release, name) for release, name in kept.items() if name not in there]
+    if not missing:
         return
     images.ensure()
-    with Registry.temporary(folder()) as registry:
-        for service, name in kept.items():
-            tag = next(release.tag for release in RELEASES if release.service == service)
-            pulled = f"{registry.host}/{service}:{tag}"
-            docker("pull", "--quiet", pulled)
-            docker("tag", pulled, name)
-            docker("image", "rm", pulled)
+    with Registry.temporary(folder()) as registry, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: _keep(registry, *one), missing))
+
+
+def _keep(registry: Registry, release: Release, name: str) -> None:
+    pulled = f"{registry.host}/{release.service}:{release.tag}"
+    docker("pull", "--quiet", pulled)
+    docker("tag", pulled, name)
+    docker("image", "rm", pulled)
 
 
 def _image(release: Release, base: oci.Layer) -> oci.Image:
