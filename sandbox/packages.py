@@ -13,14 +13,23 @@ PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
+def apt(*words: str, cwd: Path | None = None) -> None:
+    """Runs apt-get, and once more with fresh lists where it fails; raises SandboxError when that is in vain.
+
+    Several may want that at the same time, and apt turns down whoever comes while another fetches the lists.
+    """
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "-o", "DPkg::Lock::Timeout=300", *words]
+    if run(command, check=False, cwd=cwd, env=env, timeout=600).returncode:
+        with paths.lock(paths.machine() / "apt.lock"):
+            run(["apt-get", "-qq", "update"], check=False, env=env)
+            run(command, cwd=cwd, env=env, timeout=600)
+
+
 def install(*packages: str) -> None:
     """Installs Debian packages; raises SandboxError naming them when that cannot be done."""
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     try:
-        if run(command, check=False, env=env, timeout=600).returncode:
-            run(["apt-get", "update", "-qq"], check=False, env=env)
-            run(command, env=env, timeout=600)
+        apt("install", "-y", "--no-install-recommends", *packages)
     except SandboxError as error:
         raise SandboxError(f"install these packages, then try again: {', '.join(packages)} ({error})") from error
 

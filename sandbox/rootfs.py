@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox import paths
+from sandbox.packages import apt
 from sandbox.run import SandboxError, run
 
 LIBC = ("libc6", "busybox-static")
@@ -47,10 +48,7 @@ def _download() -> None:
     if not shutil.which("apt-get"):
         raise SandboxError("the sandbox makes its images out of Debian packages; run it on Debian 12 (no apt-get here)")
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *missing]
-    if run(command, cwd=folder, check=False, timeout=600).returncode:
-        run(["apt-get", "-qq", "update"], check=False)
-        run(command, cwd=folder, timeout=600)
+    apt("download", *missing, cwd=folder)
 
 
 def unpack(packages: Iterable[str], name: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox import images, paths
+from sandbox import images, packages, paths
 from sandbox.run import SandboxError, docker, run, status, wait_until
 
 _OK = 200
@@ -33,10 +33,7 @@ def _make(folder: Path) -> None:
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    command = ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "prometheus", "prometheus-alertmanager"]
-    if run(command, cwd=part, check=False, timeout=600).returncode:
-        run(["apt-get", "-qq", "update"], check=False)
-        run(command, cwd=part, timeout=600)
+    packages.apt("download", "prometheus", "prometheus-alertmanager", cwd=part)
     for package in part.glob("*.deb"):
         run(["dpkg", "-x", package, part / "package"])
         package.unlink()
@@ -79,7 +76,7 @@ def running(argv: Sequence[str | Path], folder: Path, ready: str) -> Iterator[No
         words = [str(word) for word in argv]
         process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
-        wait_until(lambda: _answers(process, ready, said), f"{words[0]} answers", within=30)
+        wait_until(lambda: _answers(process, ready, said), f"{words[0]} answers")
         yield
     finally:
         process.kill()
