@@ -63,6 +63,10 @@ LogLevel VERBOSE
 SetEnv PATH={PATH}
 Subsystem sftp internal-sftp
 """
+LISTENS = "Server listening"
+DROPS = """\
+iptables -w -t raw {0} PREROUTING -i eth0 -j DROP
+iptables -w -t raw {0} OUTPUT -o eth0 -j DROP"""
 SKEW = """\
 date=$(readlink -f "$(command -v date)")
 [ -e /run/date ] || cp "$date" /run/date
@@ -176,26 +180,26 @@ class Host:
 
     def down(self) -> None:
         """Lets every packet to and from the server vanish, as when it or its network dies; doing so twice is fine."""
-        self.up_again()
-        for chain, card in (("PREROUTING", "-i"), ("OUTPUT", "-o")):
-            self.exec("iptables", "-w", "-t", "raw", "-I", chain, card, "eth0", "-j", "DROP", user="root")
+        self.exec("sh", "-c", f"{DROPS.format('-D')}\nset -e\n{DROPS.format('-I')}", user="root")
 
     def up_again(self) -> None:
         """Ends what `down` began."""
-        for chain, card in (("PREROUTING", "-i"), ("OUTPUT", "-o")):
-            self.exec("iptables", "-w", "-t", "raw", "-D", chain, card, "eth0", "-j", "DROP", user="root", check=False)
+        self.exec("sh", "-c", DROPS.format("-D"), user="root", check=False)
 
     def drop_sessions(self) -> None:
         """Ends every SSH session there is, as a network that breaks in the middle; new logins are accepted."""
         self.exec("pkill", "-KILL", "-f", "^sshd: deploy", user="root", check=False)
 
     def stop_sshd(self) -> None:
-        """Stops sshd and its sessions; everything else goes on, and connections are refused."""
-        self.exec("pkill", "-KILL", "-x", "sshd", user="root", check=False)
+        """Stops sshd and its sessions; everything else goes on, and connections are refused once it is gone."""
+        gone = "pkill -KILL -x sshd; while pgrep -x sshd >/dev/null; do sleep 0.02; done"
+        self.exec("sh", "-c", gone, user="root")
 
     def start_sshd(self) -> None:
-        """Starts sshd again."""
+        """Starts sshd again; returns when it listens, which it does after it has gone into the background."""
+        before = self._log().count(LISTENS)
         self.exec("/usr/sbin/sshd", "-E", "/var/log/sshd.log", user="root")
+        wait_until(lambda: self._log().count(LISTENS) > before, f"the sshd of {self.name} listens", every=0.02)
 
     def new_host_key(self) -> None:
         """Gives the server another host key, as a reinstallation or an attacker would."""
@@ -246,7 +250,7 @@ class Host:
 
         wait_until(listens, f"the engine of {self.name} listens", every=0.02)
         wait_until(answers, f"the engine of {self.name} answers")
-        wait_until(lambda: "Server listening" in self._log(), f"the sshd of {self.name} listens")
+        wait_until(lambda: LISTENS in self._log(), f"the sshd of {self.name} listens")
 
     def _last_words(self) -> str:
         log = self.folder / "log/init.log"
@@ -274,16 +278,17 @@ def _end(folder: Path) -> None:
     hierarchies = Path("/sys/fs/cgroup")
     for group in (*hierarchies.glob(_group(folder)), *hierarchies.glob(f"*/{_group(folder)}")):
         with suppress(SandboxError):
-            wait_until(partial(_empty, group), f"{group} is empty", within=3, every=0.02)
+            wait_until(partial(_empty, group), f"{group} is empty", within=30, every=0.02)
 
 
 def _thaw(folder: Path) -> None:
     """Lets what is paused go on: a frozen process cannot even be killed (cgroup version 1 and 2)."""
-    for pattern, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-        for group in Path("/sys/fs/cgroup").glob(f"*/{_group(folder)}"):
-            for file in group.rglob(pattern):
-                with suppress(OSError):
-                    file.write_text(text)
+    for hierarchy in Path("/sys/fs/cgroup").iterdir():
+        for group, _, files in os.walk(hierarchy / _group(folder)):  # groups of containers come and go meanwhile
+            for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+                if name in files:
+                    with suppress(OSError):
+                        Path(group, name).write_text(text)
 
 
 def _group(folder: Path) -> str:

@@ -287,11 +287,11 @@ class Session:
         """Waits for its own end; returns its JSON, with the exit code as `exit`."""
         assert self._process.stdout
         said: dict[str, Any] = json.loads(self._process.stdout.read())
-        assert self._process.wait(120) == said["exit"]
+        assert self._process.wait(240) == said["exit"]
         return said
 
     def _until(self, kind: str, step: str) -> str:
-        wait_until(lambda: self._over() or self._has(kind, step), f"{kind} {step}", within=90, every=0.01)
+        wait_until(lambda: self._over() or self._has(kind, step), f"{kind} {step}", within=180, every=0.01)
         assert self._has(kind, step), f"it ended without {kind} {step}: {self.said}"
         return self.run
 

@@ -206,7 +206,7 @@ class Session:
         self.until(lambda: stands_still(host), f"a call stands still on {host.name}")
 
     def until(self, holds: Any, what: str) -> None:
-        wait_until(lambda: holds() or self._process.poll() is not None, what, within=60, every=0.02)
+        wait_until(lambda: holds() or self._process.poll() is not None, what, within=180, every=0.02)
         assert holds(), f"it ended before: {what}: {self.ends()}"
 
     def dies(self) -> None:
@@ -220,9 +220,18 @@ class Session:
     def wakes(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
+    @contextmanager
+    def sleeping(self) -> Iterator[None]:
+        """It stands still while the block begins what it would else outrun."""
+        self.sleeps()
+        try:
+            yield
+        finally:
+            self.wakes()
+
     def ends(self) -> tuple[int, str]:
         """Waits for its own end: its exit code, and all it said."""
-        out, err = self._process.communicate(timeout=180)
+        out, err = self._process.communicate(timeout=240)
         return self._process.returncode, out + err
 
     @property

@@ -1,6 +1,7 @@
 """A database in its container on a server, worked on from a laptop over SSH; and the way there breaks in the middle."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from fleetdb import BACKUPS, FleetDatabase
@@ -83,7 +84,9 @@ def test_a_rollback_whose_backup_was_cut_off_goes_back_to_what_ran(bad: FleetDat
     servers, before = bad.servers, stops(bad)
     with begin(servers.world.laptop, *ROLLBACK) as session:
         session.until(lambda: stops(bad) > before, "writers are being stopped")
-        with bad.locked():
+        with ExitStack() as stack:
+            with session.sleeping():
+                stack.enter_context(bad.locked())
             session.until(lambda: bad.waits("LOCK TABLE"), "the dump waits for a lock")
             bad.host.stop_sshd()
             code, said = session.ends()
@@ -101,7 +104,9 @@ def test_a_way_down_that_went_on_without_us_is_seen_and_the_rollback_ended(bad: 
     servers, old, before = bad.servers, bad.oid(), stops(bad)
     with begin(servers.world.laptop, *ROLLBACK) as session:
         session.until(lambda: stops(bad) > before, "writers are being stopped")  # it is planned by now
-        with bad.slow():
+        with ExitStack() as stack:
+            with session.sleeping():
+                stack.enter_context(bad.slow())
             session.until(lambda: bad.waits("DROP INDEX"), "the index is being dropped")
             bad.host.down()
             code, said = session.ends()

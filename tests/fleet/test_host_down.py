@@ -116,7 +116,8 @@ def test_a_host_that_goes_down_after_the_switch_is_never_taken_for_proven(
     servers.in_trouble()
     with begin(servers.world.laptop, *ROLLBACK) as session:
         session.reaches(servers.hosts[0], step("verify"))
-        servers.hosts[2].down()
+        with session.sleeping():
+            servers.hosts[2].down()
         code, said = session.ends()
     assert code == (Exit.MITIGATED if policy == "go-on" else Exit.IN_DOUBT), said
     assert named(said, [servers.hosts[2]])

@@ -137,7 +137,7 @@ def test_a_script_that_switched_and_then_failed_is_judged_by_what_runs(team: Hom
 
 def test_a_script_that_hangs_is_ended_and_the_next_release_is_tried(team: Home) -> None:
     team.impatient()
-    team.configure(("{kind: script}", "{kind: script, limit: 10s}"))
+    team.configure(("{kind: script}", "{kind: script, limit: 20s}"))
     team.ships("good-1", "good-2", "http-500")
     team.deploys_by(f'[ "$tag" = {team.tag("good-2")} ] && echo "waiting for a lock" && sleep 4321 | cat')
     report = team.rollback()
@@ -147,7 +147,7 @@ def test_a_script_that_hangs_is_ended_and_the_next_release_is_tried(team: Home) 
     kept = team.evidence(report)
     (name,) = (name for name in kept if name.startswith("1.switch."))
     assert "waiting for a lock" in kept[name]
-    assert any("10" in line["text"] and "switch" in line["text"] for line in report["timeline"])
+    assert any("20 s" in line["text"] and "switch" in line["text"] for line in report["timeline"])
 
 
 def test_the_script_runs_with_the_reference_layouts_own_defaults(team: Home) -> None:

@@ -137,7 +137,7 @@ def test_a_session_that_drops_leaves_sshd_there(fleet: FleetWorld) -> None:
         assert session.stdout
         assert session.stdout.readline() == "begun\n"
         server.drop_sessions()
-        assert session.wait(10) == 255
+        assert session.wait(60) == 255
     assert fleet.laptop.ssh(server, "echo again").stdout == "again\n"
 
 
@@ -167,14 +167,18 @@ def test_a_full_disk_takes_nothing_until_it_is_freed(fleet: FleetWorld) -> None:
 
 
 def test_a_clock_can_be_wrong_on_one_server(fleet: FleetWorld) -> None:
-    def ahead() -> int:
-        return int(fleet.laptop.ssh(server, "date +%s").stdout) - int(fleet.hosts[0].exec("date", "+%s").stdout)
+    def now(host: int) -> int:
+        return int(fleet.laptop.ssh(fleet.hosts[host], "date +%s").stdout)
 
-    server = fleet.hosts[2]
-    server.skew_clock(-7200)
-    assert -7202 < ahead() < -7198
-    server.skew_clock(0)
-    assert abs(ahead()) < 2
+    def is_ahead(by: int) -> bool:
+        """Whether the one server is that far from what another says before and after it."""
+        before, seen, after = now(0), now(2), now(0)
+        return before <= seen - by <= after
+
+    fleet.hosts[2].skew_clock(-7200)
+    assert is_ahead(-7200)
+    fleet.hosts[2].skew_clock(0)
+    assert is_ahead(0)
 
 
 def test_a_checkout_can_be_dirty(fleet: FleetWorld) -> None:

@@ -78,7 +78,7 @@ def test_a_crash_loop_restarts(world: World) -> None:
 
 
 def test_a_flaky_release_works_at_first(world: World) -> None:
-    tag = world.ship(API, "flaky").tag
+    tag = world.ship(API, "flaky", wait=False).tag  # that is for four seconds only
     world.wait_serving(API, tag)
     wait_until(lambda: world.answer(API)[0] == 500, "the fault shows")
 
@@ -100,7 +100,8 @@ def test_a_release_can_depend_on_configuration(world: World) -> None:
 def test_without_its_database_a_release_says_so_and_recovers(world: World) -> None:
     tag = world.ship(API, "good-1").tag
     world.database.stop()
-    assert world.answer(API) == (503, json.dumps({"status": "database unavailable", "version": tag}))
+    said = json.dumps({"status": "database unavailable", "version": tag})
+    wait_until(lambda: world.answer(API) == (503, said), "it says so")
     world.database.start()
     world.wait_serving(API, tag)
 
