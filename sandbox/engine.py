@@ -98,7 +98,7 @@ def _start() -> None:
     elif not answers():
         _spawn()
     try:
-        wait_until(answers, "the Docker engine answers", within=45, every=0.2)
+        wait_until(answers, "the Docker engine answers", within=120, every=0.2)
     except SandboxError as error:
         raise SandboxError(f"the Docker engine does not start: {_last_words()}") from error
 

@@ -32,7 +32,7 @@ SERVICE = """\
     walk_back: {{releases: 3, time: 5m}}
     logs: {{watch: 0s}}
 """
-PROBE = """      - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 2s}}"""
+PROBE = """      - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 5s}}"""
 ENGINES = {
     "script": "{{kind: script}}",
     "compose": '{{kind: compose, file: "envs/{{env}}/apps/{{service}}/compose.yaml", project: {service}}}',

@@ -66,7 +66,7 @@ class Laptop:
     def ssh(self, host: Host, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command on a server as the operator would by hand."""
         address = host.url.removeprefix("ssh://")
-        options = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=2")
+        options = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
         return run(["ssh", *options, f"ssh://{address}", *argv], check=check, env=self.env)
 
     def lastgood(
@@ -74,7 +74,7 @@ class Laptop:
         *args: str,
         check: int | None = None,
         input: str | None = None,  # noqa: A002 - named as subprocess does
-        timeout: float = 120,
+        timeout: float = 240,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Runs lastgood in the clone; raises AssertionError when the exit code is not `check`."""

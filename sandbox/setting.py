@@ -46,7 +46,7 @@ SERVICE = """\
     engine: {{kind: compose, file: "envs/{{env}}/apps/{{service}}/compose.yaml", project: "{service}-{world}"}}
     pin: {{kind: values, file: "envs/{{env}}/apps/{{service}}/values.yaml", key: image}}
     probes:
-      - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 2s}}
+      - {{kind: http, url: "{url}", json: {{version: "{{tag}}"}}, timeout: 5s}}
     gate: {gate}
     walk_back: {{releases: 3, time: 5m}}
     logs: {{watch: 0s}}

@@ -224,7 +224,7 @@ class World:
         *args: str,
         check: int | None = None,
         input: str | None = None,  # noqa: A002 - named as subprocess does
-        timeout: float = 120,
+        timeout: float = 240,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Runs lastgood on the operator's laptop; raises AssertionError when the exit code is not `check`."""

@@ -118,7 +118,7 @@ def test_without_a_terminal_consent_must_be_given_by_option(lastgood: Lastgood, 
 def test_on_a_terminal_it_must_ask_once(code: Code, answer: str, exit_: int) -> None:
     before = code.refs()
     argv = ["-m", "lastgood", "revert", code.bad, "--repo", str(code.clone)]
-    terminal = pexpect.spawn(sys.executable, argv, env={**os.environ, "TERM": "dumb"}, timeout=60, encoding="utf-8")
+    terminal = pexpect.spawn(sys.executable, argv, env={**os.environ, "TERM": "dumb"}, timeout=240, encoding="utf-8")
     terminal.expect_exact("Revert 1 commit and push to main? [y/N]")
     terminal.sendline(answer)
     terminal.expect(pexpect.EOF)

@@ -31,7 +31,9 @@ def put(here: Path, files: dict[str, str]) -> None:
 
 def run(here: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {"HOME": str(here), "PATH": f"{BIN}:{os.environ['PATH']}", "DOCKER_HOST": "unix:///nowhere/docker.sock"}
-    return subprocess.run(argv, cwd=here, env={**clean, **env}, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        argv, cwd=here, env={**clean, **env}, capture_output=True, text=True, check=False, timeout=240
+    )
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ class Server:
         self._process = subprocess.Popen(
             ("/usr/sbin/sshd", "-D", "-f", config, "-E", self.folder / "log"), stdin=subprocess.DEVNULL
         )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not _answers(self.port):
             assert time.monotonic() < end, self.log()
             time.sleep(0.02)

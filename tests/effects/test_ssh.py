@@ -145,7 +145,7 @@ def test_a_value_of_the_environment_must_be_in_no_list_of_processes(server: Serv
 
 def test_twenty_megabytes_must_go_in_and_come_out_whole(server: Server, processes: Processes) -> None:
     content = os.urandom(20_000_000)
-    done = processes.run(at(server, "cat", stdin=content, timeout=60))
+    done = processes.run(at(server, "cat", stdin=content, timeout=240))
     assert done.stdout == content
 
 

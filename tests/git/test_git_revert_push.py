@@ -104,7 +104,7 @@ def test_a_push_that_ended_without_a_verdict_must_be_looked_up(world: World, mon
     hook = world.remote / "hooks" / "post-receive"
     hook.write_text("#!/bin/sh\nexec sleep 60\n")  # the remote has it, and never says so
     hook.chmod(0o755)
-    monkeypatch.setattr("lastgood.git.mirror.PUSH_SECONDS", 2.0)
+    monkeypatch.setattr("lastgood.git.mirror.PUSH_SECONDS", 5.0)
     repo, wish = code(world), Wish((bad,))
     done = carry(repo, wish, prepare(repo, wish), BY_HAND, pull_request=False)
     assert (done.exit, done.commits) == (0, (remote(world, "rev-parse", "main"),))

@@ -58,7 +58,7 @@ class Team:
     def does(self, machine: str, *words: str) -> tuple[int, Any, str]:
         argv, env = self.command(machine, *words, "--json")
         done = subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False
         )
         return done.returncode, json.loads(done.stdout or "null"), done.stderr
 
@@ -133,7 +133,7 @@ def test_with_a_terminal_nobody_must_be_called(team: Team) -> None:
     argv, env = team.command("laptop", *ROLLBACK)
     inside, outside = pty.openpty()
     try:
-        done = subprocess.run(argv, env=env, stdin=outside, capture_output=True, timeout=120, check=False)
+        done = subprocess.run(argv, env=env, stdin=outside, capture_output=True, timeout=240, check=False)
     finally:
         os.close(inside)
         os.close(outside)

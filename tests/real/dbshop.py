@@ -118,7 +118,7 @@ class Base:
         """Runs lastgood until it is killed at an effect: `before 3`, `during 3`; or `record` them."""
         argv = (sys.executable, str(CRASH), str(self.world.root / "effects"), at, *words)
         return subprocess.run(
-            argv, cwd=self.world.laptop, env=self.world.env, capture_output=True, text=True, timeout=120, check=False
+            argv, cwd=self.world.laptop, env=self.world.env, capture_output=True, text=True, timeout=240, check=False
         )
 
     def effects(self) -> list[str]:

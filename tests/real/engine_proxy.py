@@ -20,6 +20,8 @@ class EngineProxy:
         self._listener.bind(str(self._path))
         self._listener.listen()
         self._open: list[socket.socket] = []
+        self._lock = threading.Lock()
+        self._dead = False
         self._going = threading.Event()
         self._going.set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -45,9 +47,11 @@ class EngineProxy:
         """Every connection breaks, and no new one is taken."""
         self._path.unlink(missing_ok=True)
         self._listener.close()
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._dead = True
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
         self._going.set()
 
     def freezes(self) -> None:
@@ -60,7 +64,11 @@ class EngineProxy:
                 client, _ = self._listener.accept()
                 engine = socket.socket(socket.AF_UNIX)
                 engine.connect(self._real)
-                self._open += [client, engine]
+                with self._lock:
+                    if self._dead:  # it was taken just before the end
+                        client.close()
+                        return
+                    self._open += [client, engine]
                 for pair in ((client, engine), (engine, client)):
                     threading.Thread(target=self._hand_on, args=pair, daemon=True).start()
 

@@ -31,7 +31,7 @@ def test_alembic_goes_down_by_itself_and_loses_only_what_a_person_named(shop: Sh
     assert (shop.scene(), team.at(), team.kept(), team.tools()) == (before, "c3_notes", [], [])
     words = ["-m", "lastgood", "rollback", API, ENV, "--down"]
     child = pexpect.spawn(
-        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
+        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=240
     )
     child.expect("Type its name to accept that, or Enter to stop: ")
     child.sendline("column public.orders.note")
@@ -50,7 +50,7 @@ def test_alembic_goes_down_by_itself_and_loses_only_what_a_person_named(shop: Sh
     assert (team.leftovers(), team.tools()) == ([], [])
 
 
-@pytest.mark.timeout(600)  # three rollbacks, each with its rehearsal
+@pytest.mark.timeout(900)  # three rollbacks, each with its rehearsal
 def test_killed_beside_the_tool_or_gone_astray_it_is_put_back_and_at_last_finished(shop: Shop) -> None:
     team = AlembicShop(shop, FIND)
     team.orders(3)

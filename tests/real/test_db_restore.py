@@ -104,7 +104,7 @@ def test_on_a_terminal_the_database_s_name_is_typed(base: Base, typed: str, ends
         cwd=str(base.world.laptop),
         env=base.world.env,
         encoding="utf-8",
-        timeout=60,  # type: ignore[arg-type]
+        timeout=240,  # type: ignore[arg-type]
     )
     child.expect("everything written to shop since")
     child.expect("Type the database's name, shop,")

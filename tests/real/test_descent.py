@@ -151,7 +151,7 @@ def rolling_back(shop: Shop) -> pexpect.spawn:
     """A rollback on a terminal, at the one question."""
     words = ["-m", "lastgood", "rollback", API, ENV]
     child = pexpect.spawn(
-        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=120
+        sys.executable, words, cwd=str(shop.world.laptop), env=shop.world.env, encoding="utf-8", timeout=240
     )
     child.expect("Type its name to accept that, or Enter to stop: ")
     return child

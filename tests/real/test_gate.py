@@ -10,7 +10,7 @@ from sandbox import leftovers
 from sandbox.containers import Member, Running
 from sandbox.run import docker, run
 
-LIMIT = 120
+LIMIT = 240
 WORKER = """\
 services:
   worker:

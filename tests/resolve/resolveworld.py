@@ -70,7 +70,7 @@ class Server:
     def sql(self, database: str, text: str, *, check: bool = True) -> str:
         command = ("exec", "-i", self.container, "psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-U", "shop")
         done = subprocess.run(
-            ("docker", *command, database), input=text, capture_output=True, text=True, timeout=60, check=False
+            ("docker", *command, database), input=text, capture_output=True, text=True, timeout=240, check=False
         )
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -114,7 +114,7 @@ def test_on_a_terminal_it_is_shown_and_asked(world: World, database: str, answer
     lives(database, UPS[0], says="3, true")
     argv = ["-m", "lastgood", "db", "resolve", "shop-api", "prod"]
     child = pexpect.spawn(
-        sys.executable, argv, cwd=str(world.laptop), env=world.env, encoding="utf-8", timeout=100, dimensions=(60, 200)
+        sys.executable, argv, cwd=str(world.laptop), env=world.env, encoding="utf-8", timeout=240, dimensions=(60, 200)
     )
     child.expect(r"the schema is that of version 1")
     child.expect(r'INSERT INTO "public"."schema_migrations"')

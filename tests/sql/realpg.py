@@ -90,7 +90,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def _ready(server: Postgres) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while True:
         try:
             server.psql("SELECT 1")
