@@ -1,4 +1,3 @@
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,18 +7,17 @@ import pytest
 from copied import copy
 from fault_words import shipped
 
+from tests.standin.disk import memory
 from tests.standin.fate import ANSWERS_500, GOOD
 from tests.standin.world import World
 
 __all__ = ["copy"]
 
-_MEMORY = Path("/dev/shm")
-
 
 @pytest.fixture
 def build() -> Iterator[Callable[..., World]]:
-    """Makes worlds, in memory where there is a place for that: they are copied and synced hundreds of times."""
-    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    """Makes worlds, in memory where there is room for that: they are copied and synced hundreds of times."""
+    place = memory()
     with ExitStack() as stack:
         yield lambda **options: World(
             Path(stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix="lastgood-"))), **options

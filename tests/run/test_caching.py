@@ -1,6 +1,5 @@
 """What customers get from a CDN decides how a rollback ends, and never which release it goes to."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from lastgood.model.event import RunEnded
 from lastgood.model.report import Health, Status
 from lastgood.observe.world import observe
 from lastgood.run import caching
+from tests.standin.disk import memory
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, GOOD
 from tests.standin.fronted import Fronted
 
@@ -25,8 +25,7 @@ DENIED = "api.cdn.example refused the login (401)"
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder in memory, where there is any."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory, prefix="lastgood-") as folder:
+    with tempfile.TemporaryDirectory(dir=memory(), prefix="lastgood-") as folder:
         yield Path(folder)
 
 

@@ -1,6 +1,5 @@
 """A process may die at every boundary of its journal and in the middle of every effect; another one goes on."""
 
-import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ import pytest
 from lastgood.model.errors import Exit, InDoubt, LeaseHeld, Refused
 from lastgood.model.event import RunStarted
 from lastgood.run.planning import Wish
+from tests.standin.disk import memory
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, GOOD, Fate
 from tests.standin.world import Photo, World
 
@@ -79,8 +79,7 @@ class Stage:
 
 
 def staged(story: Story) -> Iterator[Stage]:
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=place, prefix="lastgood-") as folder:
+    with tempfile.TemporaryDirectory(dir=memory(), prefix="lastgood-") as folder:
         world = story.arrange(World(Path(folder)))
         before = world.versions()
         photos = variants(world.photographed(lambda: story.act(world)))

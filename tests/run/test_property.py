@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from lastgood.model.errors import Exit, LastgoodError
 from lastgood.model.event import Judged, RunEnded
 from lastgood.model.release import Grade
+from tests.standin.disk import memory
 from tests.standin.fate import ANSWERS_500, CRASH_LOOP, EXITS, FAILS_LATER, GOOD, SLOW, Fate
 from tests.standin.world import World
 
-_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 FAULTS = st.lists(st.sampled_from(["fine", "nothing", "fails", "fails late", "hangs", "hangs late"]), max_size=4)
 LOOKS = st.lists(st.sampled_from(["fine", "fine", "fine", "fails", "hangs"]), max_size=30)
 FATES = st.sampled_from([GOOD, GOOD, ANSWERS_500, EXITS, CRASH_LOOP, FAILS_LATER, SLOW])
@@ -61,7 +61,7 @@ CASES = st.builds(
 )
 @given(CASES)
 def test_what_a_run_says_at_its_end_must_be_so(case: Case) -> None:
-    with tempfile.TemporaryDirectory(dir=_MEMORY, prefix="lastgood-") as folder:
+    with tempfile.TemporaryDirectory(dir=memory(), prefix="lastgood-") as folder:
         world = arranged(World(Path(folder)), case)
         before = images(world)
         photos = world.photographed(lambda: attempted(world, aborting=None))

@@ -4,6 +4,17 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+_MEMORY: Final = "/dev/shm"
+_ROOM: Final = 1 << 30
+"""A test takes some 100 MiB there, and several run; containers often have but 64 in all."""
+
+
+def memory() -> str | None:
+    """A folder in memory, for what is copied and synced hundreds of times; None where there is no room in one."""
+    roomy = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    return _MEMORY if roomy else None
 
 
 def listing(folder: Path) -> list[tuple[str, int, int]]:
