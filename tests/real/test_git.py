@@ -52,7 +52,8 @@ def test_unrelated_commits_during_the_run_stay_and_the_rollback_goes_on_top(shop
     bad_release_in_production(shop)
     with begin(shop, *ROLLBACK) as run:
         run.begun("1.verify")
-        unrelated = shop.world.commit({"docs/oncall.md": "Call Kim.\n"}, "Say whom to call")
+        with run.sleeping():
+            unrelated = shop.world.commit({"docs/oncall.md": "Call Kim.\n"}, "Say whom to call")
         assert run.end().code == Exit.DONE
     assert shop.parents() == [unrelated]
     assert shop.changed() == [PIN]
@@ -64,7 +65,8 @@ def test_another_file_of_the_service_changed_during_the_run_stays_too(shop: Shop
     bad_release_in_production(shop)
     with begin(shop, *ROLLBACK) as run:
         run.begun("1.verify")
-        unrelated = shop.world.commit({NEIGHBOUR: "page: kim\n"}, "Page Kim")
+        with run.sleeping():
+            unrelated = shop.world.commit({NEIGHBOUR: "page: kim\n"}, "Page Kim")
         assert run.end().code == Exit.DONE
     assert shop.parents() == [unrelated]
     assert shop.world.show(NEIGHBOUR) == "page: kim\n"
@@ -83,8 +85,9 @@ def test_the_same_pin_moved_during_the_run_is_left_to_people(shop: Shop) -> None
     bad_release_in_production(shop)
     with begin(shop, *ROLLBACK) as run:
         run.begun("1.verify")
-        shop.commits("good-2")
-        log = shop.world.log()
+        with run.sleeping():
+            shop.commits("good-2")
+            log = shop.world.log()
         ended = run.end()
     assert ended.code == Exit.NEEDS_HUMAN
     assert shop.tag("good-2") in ended.said
