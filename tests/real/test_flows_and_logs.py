@@ -97,7 +97,7 @@ def test_new_error_messages_must_be_named_once_and_then_be_known_to_every_machin
 
 
 def test_a_release_that_fails_while_its_logs_are_watched_must_not_be_called_good(shop: Shop) -> None:
-    shop.configure("watch: 0s", "watch: 8s")
+    shop.configure("watch: 0s", "watch: 14s")
     shop.ships("good-1", "http-500")
     with begin(shop, *ROLLBACK) as session:
         session.begun("1.watch")
