@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ class Base:
     def traces(self) -> list[str]:
         """Everything that an unfinished command would leave on the server."""
         files = (*self.state.glob("leases/*"), *self.state.glob("databases/*"), *self.folder.glob("*.part"))
-        left = [path.name for path in files if not path.name.endswith(".deployed.json")]  # since when a release runs
+        named = (path.name for path in files if not path.name.endswith(".deployed.json"))  # since when a release runs
+        left = [name for name in named if not fnmatch(name, ".lastgood-*.tmp")]  # of a file that a kill left unwritten
         return [*left, *(name for name in self.databases() if "_side_" in name)]
 
     def serves(self) -> bool:

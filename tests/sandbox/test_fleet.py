@@ -36,8 +36,8 @@ def bridge(fleet: FleetWorld) -> str:
     return (fleet.root / "hosts/bridge").read_text()
 
 
-def cards() -> str:
-    return run(["ip", "-o", "link"]).stdout
+def cards() -> list[str]:
+    return [line.split()[1].rstrip(":") for line in run(["ip", "-o", "link"]).stdout.splitlines()]
 
 
 def test_a_release_goes_to_every_server(fleet: FleetWorld) -> None:
