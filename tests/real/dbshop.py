@@ -144,6 +144,7 @@ def stamp(path: str) -> str:
     return path.removesuffix(".dump").rpartition("-")[2]
 
 
-def scratch(name: str) -> bool:
-    """Whether a throw-away server of that run is there."""
-    return bool(docker("ps", "--all", "--quiet", "--filter", f"name=lastgood-scratch-{name}"))
+def scratch(path: str) -> bool:
+    """Whether a throw-away server is there of the run that made a backup, or of another one of that second."""
+    wanted = f"name=^/lastgood-scratch-backup-[0-9a-f]+-{stamp(path)}$"
+    return bool(docker("ps", "--all", "--quiet", "--filter", wanted))
